@@ -1,0 +1,38 @@
+# make demo: train and validate on bundled digits; make test: run the test suite. Both make .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := ckpt/digits
+
+.PHONY: demo test lint docs clean
+
+demo: .venv/installed
+	$(BIN)/python train.py -c configs/shufflenetv2/digits.yaml --ckpt_save_dir $(DEMO) --overwrite
+	$(BIN)/python validate.py -c configs/shufflenetv2/digits.yaml --ckpt_path $(DEMO)/shufflenet_v2_x0_5-best.ckpt
+	@echo "Everything lies in $(DEMO)/: checkpoints, log.csv, config.yaml, classes.json"
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: .venv/installed-dev
+	$(BIN)/python docs/generate_options.py
+
+clean:
+	rm -rf .venv
+
+.venv/installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null || \
+	  { echo "error: Python 3.11 or 3.12 is needed and $(PYTHON) is $$($(PYTHON) --version 2>&1); give another: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { echo "error: $(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@

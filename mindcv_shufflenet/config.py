@@ -1,0 +1,417 @@
+"""Every option of the suite, once: its name, type, bounds, default and meaning.
+
+The command line, the YAML files and ``docs/options.md`` are all read from this schema. Names and defaults are mindcv's
+unless the description says otherwise.
+"""
+
+import types
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic.fields import FieldInfo
+
+from mindcv_shufflenet.errors import UserError, nearest
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+AmpLevel = Literal["O0", "O1", "O2", "O3"]
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, coerce_numbers_to_str=True, defer_build=True
+    )
+
+
+class SystemOptions(_Options):
+    """system"""
+
+    mode: Literal[0, 1] = Field(0, description="0: graph mode; 1: PyNative mode")
+    jit: bool = Field(True, description="in PyNative mode compile the training step; --no-jit to debug it line by line")
+    device_target: Literal["auto", "Ascend", "GPU", "CPU"] = Field(
+        "auto", description="device to run on; auto takes the first of Ascend, GPU, CPU that is there"
+    )
+    distribute: bool = Field(False, description="data-parallel training; found out from the launcher")
+    seed: int = Field(42, ge=0, lt=2**31, description="seed of weights, order, augmentation and dropout")
+    val_while_train: bool = Field(True, description="validate while training")
+    val_interval: Count = Field(1, description="epochs between two validations")
+    log_interval: Count = Field(100, description="steps between two readings of the loss: progress and NaN check")
+
+
+class DataOptions(_Options):
+    """data"""
+
+    dataset: str = Field("imagenet", description="digits, folder, imagenet or cifar10")
+    data_dir: str = Field("./", description="folder of the data set")
+    train_split: str = Field("train", description="name of the training split")
+    val_split: str = Field("val", description="name of the validation split")
+    dataset_download: bool = Field(False, description="fetch the data set into data_dir if it is not there")
+    num_parallel_workers: Count | None = Field(None, description="threads that prepare images; None: number of cores")
+    shuffle: bool = Field(True, description="read the training images in a new order each epoch")
+    num_samples: Count | None = Field(None, description="use this many images, evenly spaced; None: all")
+    batch_size: Count = Field(128, description="images a step")
+    drop_remainder: bool = Field(True, description="leave out the last training batch of an epoch if it is not full")
+    eval_shuffle: bool = Field(False, description="validate in a random order")
+
+
+class AugmentationOptions(_Options):
+    """augmentation"""
+
+    image_resize: int = Field(224, ge=8, description="height and width of the network's input in pixels")
+    train_crop: Literal["auto", "resized", "padded"] = Field(
+        "auto",
+        description="resized: random area and aspect ratio; padded: shift within an eighth of the size;"
+        " auto: padded for cifar10, else resized",
+    )
+    scale: tuple[Positive, Positive] = Field((0.08, 1.0), description="smallest and largest area of a resized crop")
+    ratio: tuple[Positive, Positive] = Field((0.75, 1.333), description="narrowest and widest aspect ratio of it")
+    hflip: Fraction = Field(0.5, description="probability of a horizontal flip")
+    vflip: Fraction = Field(0.0, description="probability of a vertical flip")
+    color_jitter: NonNegative | Annotated[list[NonNegative], Field(min_length=3, max_length=4)] | None = Field(
+        0.4, description="one number, or brightness, contrast, saturation and optionally hue (at most 0.5)"
+    )
+    interpolation: Literal["bilinear", "nearest", "bicubic", "area"] = Field("bilinear", description="of a resize")
+    auto_augment: str | None = Field(None, description="augmentation policy")
+    aug_splits: int = Field(0, ge=0, description="augmentation splits of AugMix")
+    aug_repeats: int = Field(0, ge=0, description="repeated augmentation")
+    re_prob: Fraction = Field(0.0, description="probability of erasing a rectangle")
+    re_scale: tuple[Positive, Positive] = Field((0.02, 0.33), description="smallest and largest erased area")
+    re_ratio: tuple[Positive, Positive] = Field((0.3, 3.3), description="smallest and largest height/width of it")
+    re_value: Literal["random"] | float | Annotated[list[float], Field(min_length=1)] = Field(
+        0.0, description="what stands in the rectangle, after normalisation: a number, one a channel, or random"
+    )
+    re_max_attempts: Count = Field(10, description="tries to find a rectangle that fits")
+    mean: list[float] = Field([123.675, 116.28, 103.53], description="mean a channel, of 0..255")
+    std: list[Positive] = Field([58.395, 57.12, 57.375], description="standard deviation a channel, of 0..255")
+    crop_pct: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.875, description="share of the resized short side that validation crops"
+    )
+    resize_backend: Literal["opencv", "pillow"] = Field(
+        "opencv",
+        description="resize of validation: opencv (no antialiasing; mindcv's and our weights) or pillow (antialiased;"
+        " torchvision's and most others')",
+    )
+    mixup: NonNegative = Field(0.0, description="alpha of mixup")
+    cutmix: NonNegative = Field(0.0, description="alpha of cutmix")
+    cutmix_prob: Fraction = Field(1.0, description="probability of mixup or cutmix")
+
+
+class ModelOptions(_Options):
+    """model"""
+
+    model: str = Field("shufflenet_v2_x1_0", description="name of the network; `shufflenet models` lists them")
+    num_classes: Count | None = Field(None, description="classes; None: as many as the data set has")
+    in_channels: Count = Field(3, description="channels of an image: 3 (RGB) or 1 (grey)")
+    layout: Literal["megvii", "torchvision"] | None = Field(
+        None, description="megvii (default; mindcv's parameters) or torchvision (even split, classifier with bias)"
+    )
+    stem: Literal["imagenet", "cifar"] = Field(
+        "imagenet", description="imagenet: stride 2 and max pool; cifar: stride 1, for images of about 32 pixels"
+    )
+    pool: Literal["same", "pad"] | None = Field(
+        None, description="padding of the max pool: same (mindcv) or pad (Megvii, torchvision); None: by layout"
+    )
+    drop_rate: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="dropout before the classifier")
+    drop_path_rate: Fraction | None = Field(None, description="stochastic depth")
+    pretrained: bool = Field(False, description="start from published weights")
+    ckpt_path: str = Field("", description="checkpoint to start from or to validate")
+    random_weights: bool = Field(False, description="validate the untrained network")
+    resume_opt: bool = Field(False, description="go on with a stopped run from its MODEL-last.state")
+
+
+class RunOptions(_Options):
+    """run"""
+
+    epoch_size: Count = Field(90, description="epochs to train")
+    ckpt_save_dir: str = Field("./ckpt", description="run directory")
+    overwrite: bool = Field(False, description="let a new run replace the one in ckpt_save_dir")
+    ckpt_save_interval: Count = Field(1, description="epochs between two numbered checkpoints")
+    ckpt_save_policy: Literal["latest_k", "top_k"] | None = Field(
+        "latest_k", description="numbered checkpoints to keep: the latest, the best by val_top1, or all (None)"
+    )
+    keep_checkpoint_max: int = Field(10, ge=0, description="how many numbered checkpoints to keep")
+    dataset_sink_mode: bool | Literal["auto"] = Field("auto", description="feed the device from its own queue")
+    ema: bool = Field(False, description="keep a moving average of the weights")
+    ema_decay: Fraction = Field(0.9999, description="decay of the moving average")
+    clip_grad: bool = Field(False, description="limit the norm of the gradients")
+    clip_value: Positive = Field(15.0, description="limit of the global gradient norm")
+    gradient_accumulation_steps: Count = Field(1, description="steps between two updates")
+
+
+class OptimizerOptions(_Options):
+    """optimizer"""
+
+    opt: Literal["sgd", "momentum", "adam", "adamw", "lion", "nadam", "adan", "rmsprop", "adagrad", "lamb"] = Field(
+        "momentum", description="optimizer"
+    )
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of sgd and momentum")
+    weight_decay: NonNegative = Field(4e-5, description="L2 penalty; decoupled for adamw")
+    weight_decay_filter: Literal["disable", "auto", "norm_and_bias"] = Field(
+        "auto", description="no decay for: nothing (disable), BatchNorm (auto), BatchNorm and bias (norm_and_bias)"
+    )
+    use_nesterov: bool = Field(False, description="Nesterov's momentum")
+    eps: Positive = Field(1e-10, description="term that keeps the denominator of adam and adamw from zero")
+    layer_decay: Positive | None = Field(None, description="learning rate decay from layer to layer")
+
+
+class ScheduleOptions(_Options):
+    """schedule"""
+
+    scheduler: Literal[
+        "constant",
+        "cosine_decay",
+        "exponential_decay",
+        "linear_decay",
+        "polynomial_decay",
+        "step_decay",
+        "multi_step_decay",
+        "one_cycle",
+        "cyclic",
+    ] = Field("cosine_decay", description="course of the learning rate after the warm-up")
+    lr: NonNegative = Field(0.001, description="learning rate after the warm-up")
+    min_lr: NonNegative = Field(1e-6, description="where cosine_decay and linear_decay end")
+    warmup_epochs: int = Field(3, ge=0, description="epochs of linear warm-up")
+    warmup_factor: Fraction = Field(0.0, description="the warm-up starts at lr times this")
+    decay_epochs: Count = Field(100, description="epochs of cosine_decay and linear_decay; period of step_decay")
+    decay_rate: Positive = Field(
+        0.9, description="factor of step, multi-step and exponential decay; polynomial's power"
+    )
+    multi_step_decay_milestones: list[Count] = Field([30, 60, 90], description="epochs at which multi_step_decay acts")
+    lr_epoch_stair: bool = Field(False, description="change the learning rate each epoch instead of each step")
+    num_cycles: Count = Field(1, description="cycles of cosine_decay")
+    cycle_decay: Positive = Field(1.0, description="factor of the learning rate from cycle to cycle")
+
+
+class LossOptions(_Options):
+    """loss"""
+
+    loss: Literal["CE", "BCE"] = Field("CE", description="CE: cross entropy; BCE: binary cross entropy")
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="share of the label given to all")
+    aux_factor: NonNegative = Field(0.0, description="weight of auxiliary outputs")
+    reduction: Literal["mean", "sum"] = Field("mean", description="of the loss over a batch")
+
+
+class PrecisionOptions(_Options):
+    """precision"""
+
+    amp_level: AmpLevel = Field("O0", description="mixed precision: O0 float32 ... O3 float16 throughout")
+    val_amp_level: AmpLevel = Field("O0", description="the same for validation")
+    amp_cast_list: list[str] | None = Field(None, description="operations to cast")
+    loss_scale_type: Literal["fixed", "dynamic", "auto"] = Field("fixed", description="kind of loss scale")
+    loss_scale: Positive = Field(1.0, description="factor of the loss, taken out of the gradients again")
+    drop_overflow_update: bool = Field(False, description="leave out an update whose gradients overflow")
+
+
+# Options of the schema that the suite does not act on yet, and the values that ask for nothing of it.
+NOT_BUILT: dict[str, tuple[Any, ...]] = {
+    "auto_augment": (None,),
+    "aug_splits": (0,),
+    "aug_repeats": (0, 1),
+    "mixup": (0.0,),
+    "cutmix": (0.0,),
+    "cutmix_prob": (1.0,),
+    "drop_path_rate": (None, 0.0),
+    "pretrained": (False,),
+    "ema": (False,),
+    "ema_decay": (0.9999,),
+    "gradient_accumulation_steps": (1,),
+    "opt": ("sgd", "momentum", "adam", "adamw"),
+    "layer_decay": (None,),
+    "scheduler": (
+        "constant", "cosine_decay", "exponential_decay", "linear_decay", "polynomial_decay", "step_decay",
+        "multi_step_decay",
+    ),
+    "loss": ("CE",),
+    "aux_factor": (0.0,),
+    "reduction": ("mean",),
+    "amp_level": ("O0", "O2", "O3"),
+    "val_amp_level": ("O0", "O2", "O3"),
+    "amp_cast_list": (None,),
+    "loss_scale_type": ("fixed",),
+    "drop_overflow_update": (False,),
+}  # fmt: skip
+
+# What a command does now, not what a run is: not written to the run's config.yaml.
+ACTIONS = ("overwrite", "resume_opt", "random_weights", "dataset_download")
+
+
+class Config(
+    PrecisionOptions,
+    LossOptions,
+    ScheduleOptions,
+    OptimizerOptions,
+    RunOptions,
+    ModelOptions,
+    AugmentationOptions,
+    DataOptions,
+    SystemOptions,
+):
+    """The resolved options of one command. Fields cannot be changed; ``replace`` gives a changed copy."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_names(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Accept ``filter_bias_and_bn`` of mindcv's older recipes, which ``weight_decay_filter`` replaced."""
+        if "filter_bias_and_bn" not in values:
+            return values
+        values = dict(values)
+        filtered = values.pop("filter_bias_and_bn")
+        if not isinstance(filtered, bool):
+            raise ValueError(f"filter_bias_and_bn is {filtered!r}: it takes True or False")
+        return {"weight_decay_filter": "norm_and_bias" if filtered else "auto"} | values
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_boolean_as_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """``lr: true`` is a slip, although Python would read it as 1."""
+        if isinstance(value, bool) and info.field_name and bool not in _leaf_types(cls.model_fields[info.field_name]):
+            raise ValueError("it does not take True or False")
+        return value
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        """Hold what concerns more than one option."""
+        for name in ("scale", "ratio", "re_scale", "re_ratio"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} is ({low:g}, {high:g}): the first must not be above the second")
+        for name in ("mean", "std"):
+            if len(getattr(self, name)) != self.in_channels:
+                raise ValueError(
+                    f"{name} has {len(getattr(self, name))} numbers and in_channels is {self.in_channels}:"
+                    f" give one number a channel, such as --{name} {' '.join(['127.5'] * self.in_channels)}"
+                )
+        if isinstance(self.color_jitter, list) and len(self.color_jitter) == 4 and self.color_jitter[3] > 0.5:
+            raise ValueError(f"color_jitter's hue is {self.color_jitter[3]:g}: it must be at most 0.5")
+        if self.use_nesterov and self.opt in ("sgd", "momentum") and self.momentum == 0:
+            raise ValueError("use_nesterov needs a momentum above 0")
+        for name, allowed in NOT_BUILT.items():
+            if (value := getattr(self, name)) not in allowed:
+                raise ValueError(f"{name}={value} is not built yet; what works is {_spell(allowed)}")
+        return self
+
+    def replace(self, **changes: Any) -> "Config":
+        """Return a copy with some options changed, validated again."""
+        return parse_config(self.model_dump() | changes)
+
+    def recipe(self) -> dict[str, Any]:
+        """Return what is written to a run's ``config.yaml``: every option but those that say what a command does."""
+        return self.model_dump(mode="json", exclude=set(ACTIONS))
+
+
+def parse_config(values: dict[str, Any]) -> Config:
+    """Check ``values`` against the schema.
+
+    Raises:
+        UserError: an unknown name (with the nearest right one), or a value that is not allowed (with what is).
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise UserError(_explain(error.errors(include_url=False)[0], values)) from None
+
+
+def load_yaml(path: str | Path) -> dict[str, Any]:
+    """Read the options of a YAML recipe, unchecked.
+
+    Raises:
+        UserError: the file is missing, is not YAML, or is not a table of options.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise UserError(f"cannot read the recipe {path}: {reason}; give the path of a YAML file to -c") from None
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" at line {mark.line + 1}" if mark else ""
+        raise UserError(
+            f"{path} is not valid YAML{place}: {getattr(error, 'problem', None) or 'see the file'}"
+        ) from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+        raise UserError(f"{path} must hold options as `name: value` lines")
+    return {name.replace("-", "_"): value for name, value in values.items()}
+
+
+def parse_text(name: str, text: str) -> Any:
+    """Turn the text of a command-line value into what YAML would have given for it.
+
+    Lists are written ``0.08,1``, ``[0.08, 1]`` or ``(0.08, 1)``.
+    """
+    field = Config.model_fields.get(name)
+    if field is None:
+        return text
+    leaves = _leaf_types(field)
+    if text.lower() in ("none", "null") and type(None) in leaves:
+        return None
+    if leaves <= {str, type(None)}:
+        return text
+    text = text.strip()
+    if text.startswith("(") and text.endswith(")"):
+        text = f"[{text[1:-1].rstrip(',')}]"
+    elif "," in text and not text.startswith("["):
+        text = f"[{text}]"
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def is_boolean(field: FieldInfo) -> bool:
+    """Whether an option may stand on the command line without a value."""
+    return bool in _leaf_types(field)
+
+
+def is_list(field: FieldInfo) -> bool:
+    """Whether an option takes several values."""
+    return any(get_origin(part) in (list, tuple) for part in _parts(field.annotation))
+
+
+def unknown_option(name: str) -> str:
+    """Return the message for an option that does not exist."""
+    return f"unknown option {name}{nearest(name, list(Config.model_fields))}; --help lists them all"
+
+
+def _explain(error: Any, values: dict[str, Any]) -> str:
+    """Put the first finding of pydantic into one line of ours."""
+    message = error["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
+    if not error["loc"]:
+        return message
+    name = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
+        return unknown_option(name)
+    if len(error["loc"]) > 1:
+        message = f"it takes {Config.model_fields[name].description}"
+    return f"{name}={values[name]}: {message}"
+
+
+def _spell(values: tuple[Any, ...]) -> str:
+    return ", ".join(str(value) for value in values)
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """The alternatives of a type, without their bounds."""
+    if get_origin(annotation) is Annotated:
+        return _parts(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [part for argument in get_args(annotation) for part in _parts(argument)]
+    return [annotation]
+
+
+def _leaf_types(field: FieldInfo) -> set[type]:
+    """The plain types that an option's value may have, for example {float, NoneType}."""
+    leaves: set[type] = set()
+    for part in _parts(field.annotation):
+        if get_origin(part) is Literal:
+            leaves |= {type(value) for value in get_args(part)}
+        else:
+            leaves.add(get_origin(part) or part)
+    return leaves

@@ -1,0 +1,69 @@
+"""The data sets by name: ``open_split("digits", "", "val")``. No MindSpore in this room."""
+
+import difflib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mindcv_shufflenet.data.datasets import cifar10, digits, folder, imagenet
+from mindcv_shufflenet.data.datasets.base import Split
+from mindcv_shufflenet.errors import UserError
+
+__all__ = ["DATASETS", "Reader", "Split", "open_split"]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a data set is read, ``read_split(data_dir, split, train_split)``, and fetched where that is possible."""
+
+    read_split: Callable[[Path, str, str], Split]
+    download: Callable[[Path], None] | None = None
+
+
+DATASETS: dict[str, Reader] = {
+    "digits": Reader(digits.read_split),
+    "folder": Reader(folder.read_split),
+    "imagenet": Reader(imagenet.read_split),
+    "cifar10": Reader(cifar10.read_split, cifar10.download),
+}
+
+
+def open_split(
+    dataset: str,
+    data_dir: str | os.PathLike[str],
+    split: str,
+    *,
+    train_split: str = "train",
+    download: bool = False,
+) -> Split:
+    """Read one split of a data set; image files are listed, not opened.
+
+    Args:
+        dataset: a name of ``DATASETS``.
+        data_dir: the data set's folder. Without meaning for ``digits``.
+        split: ``train``, ``val`` or another split that the data set has.
+        train_split: the split that fixes the class indices of a ``folder`` data set.
+        download: fetch the data set first if its files are missing; for ``cifar10`` alone.
+
+    Raises:
+        UserError: an unknown data set, one that cannot be downloaded, or data that are missing or wrong.
+    """
+    reader = DATASETS.get(dataset)
+    if reader is None:
+        near = difflib.get_close_matches(dataset.lower(), DATASETS, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise UserError(f"unknown data set {dataset!r}: {hint}(known: {', '.join(DATASETS)})")
+    # The shell leaves the ~ of --data_dir=~/data as it is, and YAML does too.
+    root = Path(data_dir).expanduser()
+    if download:
+        if reader.download is None:
+            able = ", ".join(name for name, other in DATASETS.items() if other.download)
+            raise UserError(
+                f"--dataset_download works for {able} alone: get {dataset} by hand and name it in --data_dir"
+            )
+        reader.download(root)
+    try:
+        return reader.read_split(root, split, train_split)
+    except OSError as error:
+        raise UserError(f"cannot read the data set {dataset} in {root}: {error}; check its permissions") from error

@@ -1,0 +1,123 @@
+"""What every data-set reader hands back, and the listing of image files that the readers share."""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mindcv_shufflenet.errors import UserError
+
+# The file types that the pipeline decodes (data/headers.py says how that was found out).
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"}
+)
+
+# Files that desktops leave behind unasked; nobody means them to be data.
+_LITTER = frozenset({"thumbs.db", "desktop.ini"})
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One split of a data set, not decoded.
+
+    Attributes:
+        images: the files in a fixed order, or the pixels ``[N, H, W, 3] uint8`` where they are at hand.
+        labels: class indices ``[N] int32``, in the order of ``images``.
+        class_names: the name of class ``i`` at position ``i``. Names for people: ImageNet has two called ``crane``.
+        class_to_index: folder name, wnid or class name -> index. One entry a class.
+    """
+
+    images: list[Path] | np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    class_to_index: dict[str, int]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes of the data set, also of those that this split has no image of."""
+        return len(self.class_names)
+
+
+def split_folder(data_dir: Path, split: str, layout: str) -> Path:
+    """The folder of a split.
+
+    Raises:
+        UserError: ``data_dir`` or the split's folder is not there; the text names the ``layout`` that is expected.
+    """
+    if not data_dir.is_dir():
+        raise UserError(f"no folder {data_dir}: --data_dir must name a folder that holds {layout}")
+    folder = data_dir / split
+    if not folder.is_dir():
+        there = ", ".join(list_folders(data_dir)[:10]) or "none"
+        raise UserError(f"no folder {folder} (folders in {data_dir}: {there}); expected is {layout}")
+    return folder
+
+
+def list_folders(folder: Path) -> list[str]:
+    """The names of the folders in ``folder`` that are not hidden, sorted."""
+    with _scan(folder) as entries:
+        return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+
+
+def list_images(folder: Path, recursive: bool = True, strict: bool = True) -> list[Path]:
+    """The image files in ``folder``, and in the folders below it if ``recursive``, sorted by path.
+
+    Hidden files and folders, ``Thumbs.db`` and ``desktop.ini`` are left out. No file is opened, and none is looked up
+    on its own, so a million files take a few seconds.
+
+    Raises:
+        UserError: a folder cannot be read, a link leads back to a folder above it, or (if ``strict``) a file is no
+            image by its suffix. The first such file is named.
+    """
+    images: list[str] = []
+    strangers: list[str] = []
+    folders = [str(folder)]
+    while folders:
+        _list_one(folders.pop(), images, strangers, folders if recursive else None)
+    if strict and strangers:
+        known = " ".join(sorted(IMAGE_SUFFIXES))
+        raise UserError(f"{min(strangers)} is not an image of a known kind ({known}): convert it or move it elsewhere")
+    images.sort()
+    return [Path(name) for name in images]
+
+
+def _list_one(folder: str, images: list[str], strangers: list[str], folders: list[str] | None) -> None:
+    """Sort the entries of one folder into the three lists."""
+    with _scan(folder) as entries:
+        for entry in entries:
+            name = entry.name
+            if name[0] == ".":
+                continue
+            is_image = name[name.rfind(".") :].lower() in IMAGE_SUFFIXES
+            # A link with an image's name is taken for a file: to follow it would cost a look-up a file.
+            if entry.is_dir(follow_symlinks=not is_image):
+                if folders is not None:
+                    folders.append(_not_above(entry))
+            elif is_image:
+                images.append(entry.path)
+            elif name.lower() not in _LITTER:
+                strangers.append(entry.path)
+
+
+def _not_above(entry: os.DirEntry[str]) -> str:
+    """The path of a folder to go down into, unless it is a link that leads back up and so would never end."""
+    if entry.is_symlink():
+        target = Path(entry.path).resolve()
+        parent = Path(entry.path).parent.resolve()
+        if target in (parent, *parent.parents):
+            raise UserError(f"{entry.path} is a link to a folder above itself ({target}): remove the link")
+    return entry.path
+
+
+def _scan(folder: str | Path) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
+    """``os.scandir`` over names as text, with its failure told to the user."""
+    try:
+        return os.scandir(os.fspath(folder))
+    except OSError as error:
+        raise UserError(f"cannot list the folder {folder}: {error.strerror}; check its permissions") from error

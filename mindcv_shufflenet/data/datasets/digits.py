@@ -1,0 +1,44 @@
+"""The handwritten digits that come with scikit-learn: 1797 images of 8x8, so a whole run needs no download.
+
+Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI (1998), the part scikit-learn bundles.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from mindcv_shufflenet.data.datasets.base import Split
+from mindcv_shufflenet.errors import UserError
+
+VAL_IMAGES = 360
+
+
+def read_split(_data_dir: Path, split: str, _train_split: str = "train") -> Split:
+    """Read ``train`` (1437 images) or ``val`` (360; ``test`` is the same), each digit in the same share in both.
+
+    The folder has no meaning here, since the images lie in the scikit-learn package.
+
+    Returns:
+        A split with pixels ``[N, 8, 8, 3] uint8``, the 17 grey levels spread over 0..255 and repeated in R, G and B.
+
+    Raises:
+        UserError: the split is none of these.
+    """
+    if split not in ("train", "val", "test"):
+        raise UserError(f"the digits data set has no split {split!r}: use train or val (test is the same as val)")
+    # scikit-learn takes a second to import, which the other data sets need not pay.
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    bunch = load_digits()
+    labels = bunch.target.astype(np.int32)
+    train, val = train_test_split(np.arange(len(labels)), test_size=VAL_IMAGES, random_state=0, stratify=labels)
+    chosen = np.sort(train if split == "train" else val)
+    grey = np.rint(bunch.images[chosen] * (255 / 16)).astype(np.uint8)
+    names = tuple(str(digit) for digit in range(10))
+    return Split(
+        images=np.repeat(grey[..., None], 3, axis=-1),
+        labels=labels[chosen],
+        class_names=names,
+        class_to_index={name: index for index, name in enumerate(names)},
+    )

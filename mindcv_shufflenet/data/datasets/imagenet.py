@@ -1,0 +1,146 @@
+"""ImageNet-1K: ``data_dir/SPLIT/WNID/*.JPEG``, or a flat ``data_dir/SPLIT/*.JPEG`` with a list of labels beside it."""
+
+import re
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from mindcv_shufflenet.data.datasets.base import IMAGE_SUFFIXES, Split, list_folders, list_images, split_folder
+from mindcv_shufflenet.data.datasets.folder import list_classes, refuse_loose_images
+from mindcv_shufflenet.errors import UserError
+
+LAYOUT = "SPLIT/WNID/*.JPEG (for instance val/n01440764/ILSVRC2012_val_00000293.JPEG)"
+
+# Where the labels of a flat split may lie, in the order in which they are looked for. The last is Kaggle's.
+LABEL_LISTS = ("{split}.txt", "{split}_labels.txt", "LOC_{split}_solution.csv")
+
+
+def read_split(data_dir: Path, split: str, _train_split: str = "train") -> Split:
+    """List the images of ``data_dir/split`` with their true class indices, also where only some classes are there.
+
+    The index of a wnid is its line in ``data_dir/synsets.txt`` if that file is there, else its place among the 1000
+    of ImageNet-1K. The training split has no say in the classes.
+
+    Raises:
+        UserError: a folder is missing or empty, a wnid is unknown, or a flat split's list of labels is missing or
+            does not fit its images.
+    """
+    folder = split_folder(data_dir, split, LAYOUT)
+    wnids, class_names, source = read_classes(data_dir)
+    class_to_index = {wnid: index for index, wnid in enumerate(wnids)}
+    names = list_folders(folder)
+    if names:
+        refuse_loose_images(folder)
+        for name in names:
+            if name not in class_to_index:
+                raise UserError(
+                    f"folder {folder / name} is not one of the {len(wnids)} wnids of {source}: remove or rename it, "
+                    "or use --dataset=folder for classes of your own"
+                )
+        images, labels = list_classes(folder, {name: class_to_index[name] for name in names})
+    else:
+        images, labels = _read_flat(data_dir, split, class_to_index)
+    return Split(images, labels, class_names, class_to_index)
+
+
+def read_classes(data_dir: Path) -> tuple[list[str], tuple[str, ...], str]:
+    """The wnids in index order, a name for each, and where they come from.
+
+    A name is the rest of the wnid's line in ``synsets.txt``, else the English name if it is known, else the wnid.
+
+    Raises:
+        UserError: ``synsets.txt`` is empty, or has an empty line or the same wnid twice.
+    """
+    bundled = _bundled_classes()
+    path = data_dir / "synsets.txt"
+    if not path.is_file():
+        return list(bundled), tuple(bundled.values()), "ImageNet-1K"
+    wnids: dict[str, str] = {}
+    for number, line in enumerate(_read_text(path).rstrip().split("\n"), start=1):
+        wnid, _, name = line.strip().partition(" ")
+        # The line number is the class index, so a line that is skipped would shift every class after it.
+        if not wnid:
+            raise UserError(f"{path}, line {number}, is empty: every line must begin with a wnid")
+        if wnid in wnids:
+            raise UserError(f"{path}, line {number}: {wnid} is there a second time; every wnid must have one line")
+        wnids[wnid] = name.strip() or bundled.get(wnid, wnid)
+    return list(wnids), tuple(wnids.values()), str(path)
+
+
+def _bundled_classes() -> dict[str, str]:
+    """Wnid -> English name of the 1000 classes, in index order."""
+    text = resources.files(__package__).joinpath("imagenet_classes.txt").read_text(encoding="utf-8")
+    lines = (line.partition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {wnid: name for wnid, _, name in lines}
+
+
+def _read_flat(data_dir: Path, split: str, class_to_index: dict[str, int]) -> tuple[list[Path], np.ndarray]:
+    """The images of a split without class folders, and their labels ``[N] int32`` out of the list beside it."""
+    images = list_images(data_dir / split, recursive=False)
+    if not images:
+        raise UserError(f"no images in {data_dir / split}; expected is {LAYOUT}")
+    candidates = [data_dir / name.format(split=split) for name in LABEL_LISTS]
+    path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if path is None:
+        raise UserError(
+            f"{data_dir / split} has no WNID folders, and there is no list of labels beside it: write "
+            f"{candidates[0]} with lines like '{images[0].name} n01440764' or '{images[0].name} 0' (class index from "
+            f"0), or put Kaggle's {candidates[-1].name} there"
+        )
+    listed = _read_labels(path, class_to_index)
+    labels = np.empty(len(images), np.int32)
+    for position, image in enumerate(images):
+        if image.stem not in listed:
+            raise UserError(f"{path} has no line for the image {image}: add its label, or move the image elsewhere")
+        labels[position] = listed[image.stem][0]
+    seen = {image.stem for image in images}
+    if len(seen) < len(images):
+        raise UserError(f"{data_dir / split} has images that differ in nothing but their suffix: rename or remove them")
+    for stem, (_, number) in listed.items():
+        if stem not in seen:
+            raise UserError(
+                f"{path}, line {number}: no image {stem!r} in {data_dir / split} ({len(listed)} labels, {len(images)} "
+                "images): add the missing images, or remove their lines"
+            )
+    return images, labels
+
+
+def _read_labels(path: Path, class_to_index: dict[str, int]) -> dict[str, tuple[int, int]]:
+    """Image name without suffix -> (class index, line number), out of a list of labels."""
+    listed: dict[str, tuple[int, int]] = {}
+    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+        # Kaggle's lines go on with boxes behind the wnid: 'ILSVRC2012_val_00048981,n03995372 85 1 499 272 '.
+        name, label, *_ = [*re.split(r"[\s,]+", line.strip()), ""]
+        if not name or (number == 1 and name == "ImageId"):
+            continue
+        stem = _stem(name)
+        index = _class_index(label, class_to_index, f"{path}, line {number}")
+        if listed.setdefault(stem, (index, number))[0] != index:
+            raise UserError(f"{path}, line {number}: {name} has another label in line {listed[stem][1]}; keep one")
+    return listed
+
+
+def _stem(name: str) -> str:
+    """The file name without folder and image suffix; a dot that begins no image suffix belongs to the name."""
+    path = Path(name)
+    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
+
+
+def _class_index(label: str, class_to_index: dict[str, int], where: str) -> int:
+    """The class index of a label that is a wnid or a number."""
+    if label in class_to_index:
+        return class_to_index[label]
+    if not re.fullmatch(r"\d+", label, re.ASCII):
+        raise UserError(f"{where}: {label!r} is neither a known wnid nor a class index; lines look like 'NAME LABEL'")
+    if int(label) >= len(class_to_index):
+        raise UserError(f"{where}: class index {label} is out of range, it must be 0 to {len(class_to_index) - 1}")
+    return int(label)
+
+
+def _read_text(path: Path) -> str:
+    """The text of a list, with its failure told to the user."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path} as text: {error}; check the file and its permissions") from error

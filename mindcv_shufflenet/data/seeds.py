@@ -1,0 +1,28 @@
+"""Random numbers that depend on nothing but what they are for.
+
+Each draw of a training is keyed by the seed, its purpose and where in the training it stands, so that a resumed run
+draws what the uninterrupted one would have drawn.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Stream(IntEnum):
+    """What a draw is for."""
+
+    ORDER = 0
+    AUGMENTATION = 1
+    ERASING = 2
+    DROPOUT = 3
+
+
+def generator(seed: int, stream: Stream, *position: int) -> np.random.Generator:
+    """Return a generator for one purpose at one position (epoch, step, image ...)."""
+    return np.random.default_rng([seed, stream, *position])
+
+
+def pipeline_seed(seed: int, epoch: int) -> int:
+    """Return the seed, below 2**31, of MindSpore's augmentation operations for one epoch."""
+    return int(generator(seed, Stream.AUGMENTATION, epoch).integers(2**31))

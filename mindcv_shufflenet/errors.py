@@ -1,0 +1,33 @@
+"""What ends a command early, and how a message names what was probably meant."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake in the input. Its text is one line that says what is wrong and what to do.
+
+    The command line prints it as ``error: ...`` and exits with status 2; no traceback.
+    """
+
+
+class RunError(Exception):
+    """A run that failed although its input was in order (a NaN loss, a lost rank): one line, exit status 1."""
+
+
+class Interrupted(Exception):
+    """A run that a signal stopped and that has saved its state.
+
+    Attributes:
+        status: the exit status, 128 + the signal's number.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return `` (did you mean NAME?)`` for a misspelt name, or nothing if none is near."""
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]}?)" if close else ""

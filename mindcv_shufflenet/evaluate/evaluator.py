@@ -1,0 +1,39 @@
+"""Validation: every image once, whatever the batch size."""
+
+from collections.abc import Callable
+
+import mindspore as ms
+from mindspore import Tensor, nn
+
+from mindcv_shufflenet.data.loader import Loader
+from mindcv_shufflenet.evaluate.metrics import Metrics
+
+
+def evaluate(
+    network: nn.Cell,
+    forward: Callable[[Tensor], Tensor],
+    loader: Loader,
+    on_batch: Callable[[], None] = lambda: None,
+) -> Metrics:
+    """Run a network over a loader.
+
+    Args:
+        network: set to inference while this runs.
+        forward: calls the network, compiled or not.
+        loader: pads and marks its last batch, so that all batches have one shape.
+        on_batch: called after each batch.
+
+    Returns:
+        The metrics of all images.
+    """
+    metrics = Metrics()
+    training = network.training
+    network.set_train(False)
+    try:
+        for batch in loader.batches():
+            logits = forward(Tensor(batch.image)).astype(ms.float32).asnumpy()
+            metrics.add(logits, batch.label, batch.valid)
+            on_batch()
+    finally:
+        network.set_train(training)
+    return metrics

@@ -1,0 +1,51 @@
+"""Accuracy and loss, counted image by image."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass
+class Metrics:
+    """Sums over images; the properties are what people read."""
+
+    images: int = 0
+    correct1: int = 0
+    correct5: int = 0
+    loss_sum: float = 0.0
+
+    @property
+    def top1(self) -> float:
+        """Share of images whose label has the highest logit, in percent."""
+        return 100 * self.correct1 / self.images
+
+    @property
+    def top5(self) -> float:
+        """Share of images whose label is among the five highest logits, in percent."""
+        return 100 * self.correct5 / self.images
+
+    @property
+    def loss(self) -> float:
+        """Mean cross entropy in nats, without label smoothing."""
+        return self.loss_sum / self.images
+
+    def add(self, logits: np.ndarray, label: np.ndarray, valid: np.ndarray) -> None:
+        """Count one batch.
+
+        Among equal logits the lower class comes first, as argmax has it. NaN is never correct.
+
+        Args:
+            logits: ``[N, num_classes]``.
+            label: ``[N] int32``.
+            valid: ``[N] bool``; False is padding.
+        """
+        logits, label = logits[valid].astype(np.float64), label[valid]
+        own = logits[np.arange(len(label)), label]
+        tied_before = (logits == own[:, None]) & (np.arange(logits.shape[1]) < label[:, None])
+        rivals = ((logits > own[:, None]) | tied_before | np.isnan(logits)).sum(axis=1)
+        rivals[np.isnan(own)] = logits.shape[1] + 5
+        self.images += len(label)
+        self.correct1 += int((rivals < 1).sum())
+        self.correct5 += int((rivals < 5).sum())
+        highest = logits.max(axis=1)
+        self.loss_sum += float((highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1)) - own).sum())

@@ -1,0 +1,1 @@
+"""Networks: their layers, their names, what they cost."""

@@ -1,0 +1,187 @@
+"""ShuffleNetV2 in its published widths.
+
+Source: Ma et al. 2018, "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design", arXiv:1807.11164,
+figure 3 (the blocks) and table 5 (the widths).
+"""
+
+from typing import Literal
+
+from mindspore import Tensor, nn, ops
+from mindspore.common.initializer import Normal
+
+from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.models import layers
+
+# variant: channels of the stem, of stages 2 to 4, and of the last convolution (table 5 of the paper)
+WIDTHS = {
+    "x0_5": (24, 48, 96, 192, 1024),
+    "x1_0": (24, 116, 232, 464, 1024),
+    "x1_5": (24, 176, 352, 704, 1024),
+    "x2_0": (24, 244, 488, 976, 2048),
+}
+STAGE_BLOCKS = (4, 8, 4)
+STAGE_NAMES = ("stem", "stage2", "stage3", "stage4", "conv_last", "pooled")
+
+Layout = Literal["megvii", "torchvision"]
+Stem = Literal["imagenet", "cifar"]
+Pool = Literal["same", "pad"]
+
+
+class Block(nn.Cell):
+    """One unit of a stage (figure 3 c and d of the paper).
+
+    With stride 1 half of the channels pass untouched; with stride 2 both branches see the whole input. The layouts
+    differ in where the channels are shuffled (``megvii``: at the start of a block, ``torchvision``: at its end) and in
+    how a block of stride 2 divides its output channels between the branches.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, layout: Layout) -> None:
+        super().__init__()
+        self.shuffle_first = layout == "megvii"
+        middle = out_channels // 2
+        if stride == 1:
+            main_in, main_out = in_channels // 2, middle
+            self.branch_proj = None
+        else:
+            main_in = in_channels
+            main_out = out_channels - in_channels if layout == "megvii" else middle
+            proj_out = out_channels - main_out
+            self.branch_proj = nn.SequentialCell(
+                layers.depthwise_conv2d(in_channels, stride),
+                nn.BatchNorm2d(in_channels),
+                layers.conv2d(in_channels, proj_out, 1),
+                nn.BatchNorm2d(proj_out),
+                nn.ReLU(),
+            )
+        self.branch_main = nn.SequentialCell(
+            layers.conv2d(main_in, middle, 1),
+            nn.BatchNorm2d(middle),
+            nn.ReLU(),
+            layers.depthwise_conv2d(middle, stride),
+            nn.BatchNorm2d(middle),
+            layers.conv2d(middle, main_out, 1),
+            nn.BatchNorm2d(main_out),
+            nn.ReLU(),
+        )
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Map ``[N, in_channels, H, W]`` to ``[N, out_channels, H / stride, W / stride]``."""
+        if self.branch_proj is not None:
+            x_proj, x_main = self.branch_proj(x), x
+        else:
+            if self.shuffle_first:
+                x = layers.deinterleave(x)
+            x_proj, x_main = ops.split(x, x.shape[1] // 2, axis=1)
+        conv1, norm1, relu1, depthwise, norm2, conv2, norm3, relu2 = self.branch_main
+        x_main = conv1(x_main)
+        x_main = layers.norm_relu_depthwise_norm(x_main, norm1, relu1, depthwise, norm2)
+        x = layers.norm_relu_concat(x_proj, conv2(x_main), norm3, relu2)
+        return x if self.shuffle_first else layers.interleave(x)
+
+
+class ShuffleNetV2(nn.Cell):
+    """ShuffleNetV2 of one width.
+
+    Args:
+        widths: a row of ``WIDTHS``.
+        num_classes: length of the logits.
+        in_channels: channels of the input.
+        layout: ``megvii`` (mindcv's parameter names and shapes, classifier without bias) or ``torchvision`` (both
+            branches of a stride-2 block make half of its channels, classifier with bias).
+        stem: ``imagenet`` (convolution with stride 2 and max pool) or ``cifar`` (stride 1, no pool).
+        pool: padding of the max pool: ``same`` (right and bottom only, as mindcv pads) or ``pad`` (every side, as
+            Megvii and torchvision do). None: what the layout's own weights were trained with, mindcv's for ``megvii``.
+        drop_rate: share of the pooled features that training sets to zero.
+
+    Raises:
+        UserError: an argument that is none of these.
+    """
+
+    def __init__(
+        self,
+        widths: tuple[int, int, int, int, int],
+        num_classes: int = 1000,
+        in_channels: int = 3,
+        layout: Layout | None = None,
+        stem: Stem = "imagenet",
+        pool: Pool | None = None,
+        drop_rate: float | None = None,
+    ) -> None:
+        super().__init__()
+        layout = layout or "megvii"
+        pool = pool or ("same" if layout == "megvii" else "pad")
+        drop_rate = drop_rate or 0.0
+        _check("layout", layout, ("megvii", "torchvision"))
+        _check("stem", stem, ("imagenet", "cifar"))
+        _check("pool", pool, ("same", "pad"))
+        if num_classes < 1 or in_channels < 1:
+            raise UserError(f"num_classes={num_classes}, in_channels={in_channels}: both must be at least 1")
+        if not 0 <= drop_rate < 1:
+            raise UserError(f"drop_rate={drop_rate}: it must be at least 0 and below 1")
+        self.num_features = widths[-1]
+        self.drop_rate = drop_rate
+
+        channels = widths[0]
+        self.first_conv = nn.SequentialCell(
+            layers.conv2d(in_channels, channels, 3, stride=1 if stem == "cifar" else 2, weight_init=Normal(0.01)),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+        )
+        self.max_pool = _max_pool(pool) if stem == "imagenet" else None
+        blocks = []
+        for repeats, width in zip(STAGE_BLOCKS, widths[1:4], strict=True):
+            for index in range(repeats):
+                blocks.append(Block(channels, width, 2 if index == 0 else 1, layout))
+                channels = width
+        self.features = nn.SequentialCell(blocks)
+        self.conv_last = nn.SequentialCell(
+            layers.conv2d(channels, widths[-1], 1), nn.BatchNorm2d(widths[-1]), nn.ReLU()
+        )
+        self.classifier = nn.Dense(
+            widths[-1], num_classes, weight_init=Normal(0.01), bias_init="zeros", has_bias=layout == "torchvision"
+        )
+
+    def stages(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps named by ``STAGE_NAMES`` of an input ``[N, in_channels, H, W]``.
+
+        The maps are ``[N, C, H, W]`` at strides 4, 8, 16, 32 and 32 (1, 2, 4, 8 and 8 with the ``cifar`` stem), the
+        pooled vector is ``[N, C]``.
+        """
+        x = self.first_conv(x)
+        if self.max_pool is not None:
+            x = self.max_pool(x)
+        maps: tuple[Tensor, ...] = (x,)
+        first = 0
+        for repeats in STAGE_BLOCKS:
+            for index in range(repeats):
+                x = self.features[first + index](x)
+            maps += (x,)
+            first += repeats
+        x = self.conv_last(x)
+        return (*maps, x, ops.mean(x, (2, 3)))
+
+    def construct(self, x: Tensor, dropout_mask: Tensor | None = None) -> Tensor:
+        """Return the logits ``[N, num_classes]`` of ``[N, in_channels, H, W]``.
+
+        Args:
+            x: normalised images.
+            dropout_mask: ``[N, num_features]``, factors of the pooled features: 0 or 1 / (1 - drop_rate). The caller
+                draws it, so that a resumed training draws the same ones.
+        """
+        pooled = self.stages(x)[-1]
+        if dropout_mask is not None:
+            pooled = pooled * dropout_mask
+        return self.classifier(pooled)
+
+    def extract_features(self, x: Tensor) -> dict[str, Tensor]:
+        """Return every stage's map and the pooled vector by name (``STAGE_NAMES``), out of one forward pass."""
+        return dict(zip(STAGE_NAMES, self.stages(x), strict=True))
+
+
+def _max_pool(pool: Pool) -> nn.Cell:
+    return layers.PaddedMaxPool() if pool == "pad" else nn.MaxPool2d(3, 2, pad_mode="same")
+
+
+def _check(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UserError(f"{name}={value}: it must be one of {', '.join(allowed)}")

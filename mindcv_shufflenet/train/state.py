@@ -1,0 +1,114 @@
+"""The training state: everything that is needed to go on exactly where a training stopped."""
+
+import json
+import os
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mindspore import Tensor, nn
+
+from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.files import atomic_write
+from mindcv_shufflenet.train.optim import HYPERPARAMETERS
+
+FORMAT = 1
+
+
+@dataclass
+class Progress:
+    """How far a training is.
+
+    ``epoch`` epochs are finished and logged in ``rows``; of the next one ``step`` steps are done, whose sums are
+    ``loss_sum``, ``correct``, ``seen`` and ``seconds``.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+    best_top1: float | None = None
+    best_epoch: int | None = None
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def start_epoch(self) -> None:
+        """Begin the sums of the next epoch."""
+        self.epoch += 1
+        self.step = self.correct = self.seen = 0
+        self.loss_sum = self.seconds = 0.0
+
+
+@dataclass
+class State:
+    """A training state as it lies in a file."""
+
+    arrays: dict[str, np.ndarray]
+    progress: Progress
+    config: dict[str, Any]
+    machine: dict[str, Any]
+
+
+def save_state(
+    path: str | os.PathLike[str], step: nn.Cell, progress: Progress, config: dict[str, Any], machine: dict[str, Any]
+) -> None:
+    """Write the parameters of network and optimizer, the progress, the options and the machine.
+
+    The file is an npz archive whose entry ``meta`` is JSON; it is read without unpickling anything.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    meta = {"format": FORMAT, "progress": asdict(progress), "config": config, "machine": machine}
+    arrays = {name: parameter.asnumpy() for name, parameter in _parameters(step).items()}
+    with atomic_write(path) as file:
+        np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
+
+
+def load_state(path: Path) -> State:
+    """Read what :func:`save_state` wrote.
+
+    Raises:
+        UserError: the file is missing, damaged or of another version.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no training state {path}; start the run without --resume_opt")
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        meta = json.loads(str(arrays.pop("meta")))
+        progress = Progress(**meta["progress"])
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise UserError(f"cannot read the training state {path}: it is damaged; start anew with --overwrite") from error
+    if meta["format"] != FORMAT:
+        raise UserError(
+            f"{path} is of format {meta['format']}, this version reads {FORMAT}; start anew with --overwrite"
+        )
+    return State(arrays, progress, meta["config"], meta["machine"])
+
+
+def restore(step: nn.Cell, state: State, path: Path) -> None:
+    """Put the saved parameters back into network and optimizer.
+
+    Raises:
+        UserError: the state is of another network or optimizer.
+    """
+    parameters = _parameters(step)
+    shapes = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
+    saved = {name: array.shape for name, array in state.arrays.items()}
+    if shapes != saved:
+        differing = sorted(name for name in shapes.keys() | saved.keys() if shapes.get(name) != saved.get(name))
+        raise UserError(
+            f"{path} is of another network or optimizer: {differing[0]} differs;"
+            " resume with the options of the run's config.yaml"
+        )
+    for name, parameter in parameters.items():
+        parameter.set_data(Tensor(state.arrays[name]))
+
+
+def _parameters(step: nn.Cell) -> dict[str, Any]:
+    """Everything that training changes: weights, BatchNorm statistics, moments, step counter."""
+    return {parameter.name: parameter for parameter in step.get_parameters() if parameter.name not in HYPERPARAMETERS}

@@ -1,0 +1,35 @@
+"""What all tests share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("GLOG_v", "3")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data and weights beside the project, which is no part of it."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip("no ../shared with real data")
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what is remembered between runs out of the user's own cache folder."""
+    os.environ["MINDCV_SHUFFLENET_HOME"] = str(tmp_path_factory.mktemp("home"))
+    yield
+    del os.environ["MINDCV_SHUFFLENET_HOME"]
+
+
+@pytest.fixture(autouse=True)
+def graph_mode() -> None:
+    """Start every test in graph mode on the CPU, whatever the one before has set."""
+    import mindspore as ms
+
+    ms.set_context(mode=ms.GRAPH_MODE)
+    ms.set_device("CPU")

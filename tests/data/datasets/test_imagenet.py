@@ -1,0 +1,142 @@
+"""The ImageNet reader on small trees of files, and on the 100 real images of ``../shared``."""
+
+import ast
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mindcv_shufflenet.data.datasets import open_split
+from mindcv_shufflenet.errors import UserError
+
+
+def make(root: Path, *names: str) -> None:
+    """Empty files: a reader lists and does not open."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def write(path: Path, *lines: str) -> None:
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_few_folders_have_their_true_indices(tmp_path):
+    make(tmp_path, "val/n15075141/a.JPEG", "val/n01443537/b.JPEG")
+    split = open_split("imagenet", tmp_path, "val")
+    assert split.labels.tolist() == [1, 999]
+    assert split.labels.dtype == np.int32
+    assert split.num_classes == len(split.class_to_index) == 1000
+    assert split.class_names[1] == "goldfish, Carassius auratus"
+    assert split.class_names[999].startswith("toilet tissue")
+
+
+def test_bundled_classes_are_those_of_the_published_lists(shared, tmp_path):
+    make(tmp_path, "val/n01440764/a.JPEG")
+    split = open_split("imagenet", tmp_path, "val")
+    with tarfile.open(shared / "data" / "imagenet-sample-100.tar") as tar:
+        synsets = tar.extractfile("imagenet-sample-100/synsets.txt").read().decode().split()
+    names = ast.literal_eval((shared / "data" / "imagenet1000_clsidx_to_labels.txt").read_text())
+    assert list(split.class_to_index) == synsets
+    assert list(split.class_to_index.values()) == list(range(1000))
+    assert split.class_names == tuple(names[index] for index in range(1000))
+
+
+def test_real_images(shared, tmp_path):
+    with tarfile.open(shared / "data" / "imagenet-sample-100.tar") as tar:
+        tar.extractall(tmp_path, filter="data")
+    split = open_split("imagenet", tmp_path / "imagenet-sample-100", "val")
+    assert len(split) == len(set(split.labels.tolist())) == 100
+    # The files are called WNID_english_name.JPEG.
+    for path, label in zip(split.images, split.labels, strict=True):
+        assert path.stem.split("_", 1)[1].replace("_", " ").lower() in split.class_names[label].lower()
+
+
+def test_synsets_file_decides_index_and_name(tmp_path):
+    make(tmp_path, "val/n00000002/a.JPEG", "val/n01440764/a.JPEG")
+    write(tmp_path / "synsets.txt", "n00000002 my thing", "n01440764", "x7")
+    split = open_split("imagenet", tmp_path, "val")
+    assert split.class_names == ("my thing", "tench, Tinca tinca", "x7")
+    assert split.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["n1", "", "n2"], r"synsets.txt, line 2, is empty"),
+        (["n1", "n2", "n1"], r"synsets.txt, line 3: n1 is there a second time"),
+        (["n1"], r"folder .*val/n2 is not one of the 1 wnids of .*synsets.txt"),
+    ],
+)
+def test_wrong_synsets_file(tmp_path, lines, message):
+    make(tmp_path, "val/n1/a.JPEG", "val/n2/a.JPEG")
+    write(tmp_path / "synsets.txt", *lines)
+    with pytest.raises(UserError, match=message):
+        open_split("imagenet", tmp_path, "val")
+
+
+def test_unknown_wnid(tmp_path):
+    make(tmp_path, "val/n01440764/a.JPEG", "val/n99999999/a.JPEG")
+    with pytest.raises(UserError, match=r"val/n99999999 is not one of the 1000 wnids of ImageNet-1K"):
+        open_split("imagenet", tmp_path, "val")
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("val.txt", ["b.JPEG 999", "a.JPEG 0", "", "c.x.JPEG 1"]),
+        ("val_labels.txt", ["a,n01440764", "b,n15075141", "c.x,n01443537"]),
+        (
+            "LOC_val_solution.csv",
+            [
+                "ImageId,PredictionString",
+                "c.x,n01443537 1 2 3 4 ",
+                "a,n01440764 85 1 499 272 n01440764 1 1 2 2",
+                "b,n15075141 ",
+            ],
+        ),
+    ],
+)
+def test_flat_split_takes_its_labels_from_the_list_beside_it(tmp_path, name, lines):
+    make(tmp_path, "val/b.JPEG", "val/a.JPEG", "val/c.x.JPEG")
+    write(tmp_path / name, *lines)
+    split = open_split("imagenet", tmp_path, "val")
+    assert split.images == [tmp_path / "val" / name for name in ("a.JPEG", "b.JPEG", "c.x.JPEG")]
+    assert split.labels.tolist() == [0, 999, 1]
+    assert split.labels.dtype == np.int32
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["a 0"], r"val.txt has no line for the image .*val/b.JPEG"),
+        (["a 0", "b 1", "c 2"], r"val.txt, line 3: no image 'c' in .*val \(3 labels, 2 images\)"),
+        (["a 0", "b 1000"], r"val.txt, line 2: class index 1000 is out of range, it must be 0 to 999"),
+        (["a 0", "b -1"], r"val.txt, line 2: '-1' is neither a known wnid nor a class index"),
+        (["a 0", "b"], r"val.txt, line 2: '' is neither"),
+        (["a 0", "b 1", "a.JPEG 2"], r"val.txt, line 3: a.JPEG has another label in line 1"),
+    ],
+)
+def test_list_that_does_not_fit(tmp_path, lines, message):
+    make(tmp_path, "val/a.JPEG", "val/b.JPEG")
+    write(tmp_path / "val.txt", *lines)
+    with pytest.raises(UserError, match=message):
+        open_split("imagenet", tmp_path, "val")
+
+
+def test_flat_split_without_a_list_says_how_one_looks(tmp_path):
+    make(tmp_path, "val/a.JPEG")
+    with pytest.raises(
+        UserError, match=r"val.txt with lines like 'a.JPEG n01440764' or 'a.JPEG 0'.*LOC_val_solution.csv"
+    ):
+        open_split("imagenet", tmp_path, "val")
+
+
+def test_empty_split_and_loose_images(tmp_path):
+    (tmp_path / "val").mkdir()
+    with pytest.raises(UserError, match=r"no images in .*val; expected is SPLIT/WNID"):
+        open_split("imagenet", tmp_path, "val")
+    make(tmp_path, "val/n01440764/a.JPEG", "val/b.JPEG")
+    with pytest.raises(UserError, match=r"val/b.JPEG lies beside the class folders"):
+        open_split("imagenet", tmp_path, "val")

@@ -1,0 +1,157 @@
+"""Batches: complete, repeatable, and keyed by seed and epoch."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mindcv_shufflenet.config import Config, parse_config
+from mindcv_shufflenet.data.datasets import Split
+from mindcv_shufflenet.data.loader import Batch, Loader, eval_loader, train_loader
+from mindcv_shufflenet.errors import UserError
+
+PLAIN = {"hflip": 0.0, "color_jitter": None, "mean": [0.0] * 3, "std": [1.0] * 3, "crop_pct": 1.0}
+
+
+def pixels(count: int = 10, size: int = 16) -> Split:
+    """Images that are noise except for their first pixel, which is their number."""
+    images = np.random.default_rng(0).integers(256, size=(count, size, size, 3), dtype=np.uint8)
+    images[:, 0, 0] = np.arange(count)[:, None]
+    return Split(images, np.arange(count, dtype=np.int32) % 3, ("a", "b", "c"), {"a": 0, "b": 1, "c": 2})
+
+
+def config(**options: Any) -> Config:
+    return parse_config({"image_resize": 16, "batch_size": 4} | options)
+
+
+def collect(loader: Loader, epoch: int = 0, first: int = 0) -> list[Batch]:
+    return list(loader.batches(epoch, first))
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 10, 64])
+def test_validation_sees_every_image_once_and_pads_the_last_batch(batch_size: int) -> None:
+    split = pixels()
+    loader = eval_loader(config(batch_size=batch_size, **PLAIN), split, workers=2)
+    batches = collect(loader)
+    assert len(batches) == len(loader)
+    assert len({batch.image.shape for batch in batches}) == 1
+    images = np.concatenate([batch.image[batch.valid] for batch in batches])
+    np.testing.assert_array_equal(images, split.images.transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(np.concatenate([batch.label[batch.valid] for batch in batches]), split.labels)
+    assert (images.dtype, batches[0].label.dtype) == (np.float32, np.int32)
+
+
+def order(loader: Loader, epoch: int) -> list[int]:
+    return [int(number) for batch in loader.batches(epoch) for number in batch.image[:, 0, 0, 0]]
+
+
+def shuffled(seed: int = 1, workers: int = 2, **options: Any) -> Loader:
+    """A loader that shuffles but whose images stay as they are."""
+    loader = train_loader(config(seed=seed, **(PLAIN | options)), pixels(), workers)
+    loader.operations = eval_loader(config(**PLAIN), pixels(), workers).operations
+    return loader
+
+
+def test_training_shuffles_anew_each_epoch_by_the_seed_alone() -> None:
+    orders = [order(shuffled(drop_remainder=False), epoch) for epoch in range(3)]
+    assert all(sorted(numbers) == list(range(10)) for numbers in orders)
+    assert len({tuple(numbers) for numbers in orders}) == 3
+    assert orders[1] == order(shuffled(drop_remainder=False, workers=1), 1)
+    assert orders[1] != order(shuffled(seed=2, drop_remainder=False), 1)
+    assert order(shuffled(shuffle=False, drop_remainder=False), 1) == list(range(10))
+
+
+def test_the_last_batch_is_dropped_or_shorter() -> None:
+    assert [len(batch.label) for batch in collect(shuffled())] == [4, 4]
+    assert [len(batch.label) for batch in collect(shuffled(drop_remainder=False))] == [4, 4, 2]
+
+
+AUGMENTED = {"re_prob": 0.5, "color_jitter": 0.4, "vflip": 0.5}
+
+
+@pytest.mark.parametrize("encoded", [False, True], ids=["pixels", "files"])
+@pytest.mark.parametrize("crop", ["resized", "padded"])
+def test_an_epoch_repeats_bit_for_bit_and_from_any_batch(tmp_path: Path, encoded: bool, crop: str) -> None:
+    split = pixels(count=40, size=24)
+    if encoded:
+        split = Split(write(tmp_path, split.images), split.labels, split.class_names, split.class_to_index)
+    options = config(train_crop=crop, **AUGMENTED)
+    whole = collect(train_loader(options, split, workers=2), epoch=3)
+    again = collect(train_loader(options, split, workers=2), epoch=3, first=4)
+    other = collect(train_loader(options, split, workers=2), epoch=4)
+    assert [batch.image.tobytes() for batch in whole[4:]] == [batch.image.tobytes() for batch in again]
+    assert whole[0].image.tobytes() != other[0].image.tobytes()
+    assert whole[0].image.shape == (4, 3, 16, 16)
+
+
+def write(folder: Path, images: np.ndarray) -> list[Path]:
+    paths = [folder / f"{number:03}.png" for number in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    return paths
+
+
+def test_a_padded_crop_is_the_image_shifted_over_black() -> None:
+    options = config(train_crop="padded", batch_size=1, **(PLAIN | {"drop_remainder": False}))
+    split = pixels(count=30)
+    split.images[:] = np.maximum(split.images, 1)
+    shifts = set()
+    for batch in collect(train_loader(options, split, workers=1)):
+        image = batch.image[0].transpose(1, 2, 0)
+        padded = [np.pad(original, [(2, 2), (2, 2), (0, 0)]) for original in split.images]
+        found = [
+            (top - 2, left - 2)
+            for original in padded
+            for top in range(5)
+            for left in range(5)
+            if (original[top : top + 16, left : left + 16] == image).all()
+        ]
+        assert len(found) == 1
+        shifts |= set(found)
+    assert len(shifts) > 5
+
+
+def test_a_batch_larger_than_the_data_is_refused() -> None:
+    with pytest.raises(UserError, match="batch_size=64 and only 10 training images.*--batch_size 10"):
+        train_loader(config(batch_size=64), pixels(), workers=1)
+
+
+def test_grey_images_have_one_channel() -> None:
+    grey = {"in_channels": 1, "mean": [0.0], "std": [1.0], "crop_pct": 1.0}
+    split = pixels()
+    images = np.concatenate([b.image[b.valid] for b in collect(eval_loader(config(**grey), split, workers=1))])
+    luma = split.images @ np.array([0.299, 0.587, 0.114])
+    assert images.shape == (10, 1, 16, 16)
+    np.testing.assert_allclose(images[:, 0], luma, atol=1)
+
+
+def test_both_resizes_of_validation(tmp_path: Path) -> None:
+    """Pillow's resize is Pillow's own; the other one does not antialias."""
+    rng = np.random.default_rng(0)
+    paths = write(tmp_path, rng.integers(256, size=(3, 120, 90, 3), dtype=np.uint8))
+    split = Split(paths, np.zeros(3, np.int32), ("a",), {"a": 0})
+    options = PLAIN | {"crop_pct": 0.5}
+
+    def images(backend: str) -> np.ndarray:
+        loader = eval_loader(config(resize_backend=backend, **options), split, workers=2)
+        return np.concatenate([batch.image for batch in collect(loader)])
+
+    expected = []
+    for path in paths:
+        resized = Image.open(path).convert("RGB").resize((32, int(32 * 120 / 90)), Image.Resampling.BILINEAR)
+        top, left = round((resized.height - 16) / 2), round((resized.width - 16) / 2)
+        expected.append(np.asarray(resized)[top : top + 16, left : left + 16].transpose(2, 0, 1))
+    np.testing.assert_array_equal(images("pillow"), expected)
+    spread = images("opencv").std(), images("pillow").std()
+    assert spread[0] > 1.3 * spread[1]
+
+
+def test_an_image_that_breaks_later_is_named(tmp_path: Path) -> None:
+    split = pixels()
+    paths = write(tmp_path, split.images)
+    paths[7].write_bytes(paths[7].read_bytes()[:120])
+    broken = Split(paths, split.labels, split.class_names, split.class_to_index)
+    with pytest.raises(UserError, match=r"007\.png"):
+        collect(eval_loader(config(**PLAIN), broken, workers=1))

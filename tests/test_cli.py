@@ -1,0 +1,100 @@
+"""Words of the command line to options, and how fast it answers."""
+
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mindcv_shufflenet import cli
+from mindcv_shufflenet.config import parse_config
+
+ROOT = Path(__file__).parents[1]
+
+
+def options(*words: str) -> dict[str, object]:
+    return cli._parse("train.py", "train", list(words)).options
+
+
+@pytest.mark.parametrize("words", [["--lr", "0.5"], ["--lr=0.5"], ["lr=0.5"]])
+def test_three_ways_to_write_an_option(words: list[str]) -> None:
+    assert options(*words) == {"lr": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        (["--pretrained"], True),
+        (["--pretrained", "True"], True),
+        (["--pretrained=False"], False),
+        (["pretrained=true"], True),
+        (["--no-pretrained"], False),
+        (["--no_pretrained"], False),
+    ],
+)
+def test_ways_to_write_a_boolean(words: list[str], value: bool) -> None:
+    assert options(*words) == {"pretrained": value}
+
+
+def test_dashes_and_lists() -> None:
+    given = options("--batch-size", "4", "--scale", "0.1", "0.9", "--mean=(1,2,3)", "--no-jit", "data-dir=/a=b")
+    assert given == {"batch_size": 4, "scale": [0.1, 0.9], "mean": [1, 2, 3], "jit": False, "data_dir": "/a=b"}
+
+
+def test_the_command_line_goes_before_the_recipe_and_the_recipe_before_defaults(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("lr: 0.1\nbatch_size: 32\n")
+    config = parse_config(options("-c", str(recipe), "--lr", "0.2"))
+    assert (config.lr, config.batch_size, config.epoch_size) == (0.2, 32, 90)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--lrr", "1"], "unknown option lrr (did you mean lr?)"),
+        (["epoch_sizes=1"], "unknown option epoch_sizes (did you mean epoch_size?)"),
+        (["digits"], "unexpected argument digits"),
+        (["--lr"], "argument --lr: expected one argument"),
+        (["--lr", "fast"], "lr=fast: it must be a valid number"),
+        (["-c", "no.yaml"], "cannot read the recipe no.yaml"),
+    ],
+)
+def test_a_wrong_word_gets_one_line_and_status_2(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words, verb="train") == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+    assert message in captured.err
+
+
+def test_an_unknown_verb_gets_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["trian"]) == 2
+    assert "did you mean train?" in capsys.readouterr().err
+
+
+def test_the_verbs_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 0
+    text = capsys.readouterr().out
+    assert all(verb in text for verb in cli.VERBS)
+
+
+def test_help_names_every_option_and_answers_at_once() -> None:
+    """The median of five runs is below 0.3 s, and MindSpore is not imported."""
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "train.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        seconds.append(time.perf_counter() - start)
+    for name in parse_config({}).model_dump():
+        assert re.search(rf"--{name}\b", done.stdout)
+    assert statistics.median(seconds) < 0.3
+    code = "import sys, mindcv_shufflenet, mindcv_shufflenet.cli; sys.exit('mindspore' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
