@@ -68,15 +68,16 @@ class Block(nn.Cell):
         """Map ``[N, in_channels, H, W]`` to ``[N, out_channels, H / stride, W / stride]``."""
         if self.branch_proj is not None:
             x_proj, x_main = self.branch_proj(x), x
+        elif self.shuffle_first:
+            x_proj, x_main = layers.split_even_odd(x)
         else:
-            if self.shuffle_first:
-                x = layers.deinterleave(x)
             x_proj, x_main = ops.split(x, x.shape[1] // 2, axis=1)
         conv1, norm1, relu1, depthwise, norm2, conv2, norm3, relu2 = self.branch_main
         x_main = conv1(x_main)
         x_main = layers.norm_relu_depthwise_norm(x_main, norm1, relu1, depthwise, norm2)
-        x = layers.norm_relu_concat(x_proj, conv2(x_main), norm3, relu2)
-        return x if self.shuffle_first else layers.interleave(x)
+        if self.shuffle_first:
+            return layers.norm_relu_concat(x_proj, conv2(x_main), norm3, relu2)
+        return layers.norm_relu_interleave(x_proj, conv2(x_main), norm3, relu2)
 
 
 class ShuffleNetV2(nn.Cell):
@@ -158,7 +159,7 @@ class ShuffleNetV2(nn.Cell):
             maps += (x,)
             first += repeats
         x = self.conv_last(x)
-        return (*maps, x, ops.mean(x, (2, 3)))
+        return (*maps, x, layers.global_average(x))
 
     def construct(self, x: Tensor, dropout_mask: Tensor | None = None) -> Tensor:
         """Return the logits ``[N, num_classes]`` of ``[N, in_channels, H, W]``.

@@ -64,7 +64,7 @@ class TrainStep(nn.Cell):
 
 
 def compiled(config: Config, cell: nn.Cell) -> Callable[..., object]:
-    """Return what to call for a cell: itself in graph mode, its compiled form in PyNative mode unless ``jit`` is off."""
+    """Return what to call for a cell: itself in graph mode, compiled in PyNative mode unless ``jit`` is off."""
     if config.mode == 1 and config.jit:
         return ms.jit(cell)
     return cell
