@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from mindcv_shufflenet.config import Config, is_boolean, is_list, load_yaml, parse_text, unknown_option
 from mindcv_shufflenet.errors import Interrupted, RunError, UserError, nearest
+from mindcv_shufflenet.train.stop import held
 
 PROGRAM = "shufflenet"
 
@@ -79,7 +80,9 @@ def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> 
             program = f"{verb}.py"
         parsed = _parse(program, verb, words)
         os.environ.setdefault("GLOG_v", "3")  # MindSpore's own warnings are not for the people who use this
-        importlib.import_module(f"mindcv_shufflenet.commands.{verb}").run(parsed)
+        with held():
+            module = importlib.import_module(f"mindcv_shufflenet.commands.{verb}")
+        module.run(parsed)
         return 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -80,6 +80,8 @@ def run(arguments: argparse.Namespace) -> None:
         f"{config.model}, {train_split.num_classes} classes, {len(train_split)} images in {len(loader)} steps an epoch,"
         f" on {machine.cores} {machine.device} core(s)"
     )
+    if progress.epoch >= config.epoch_size:
+        console.print(f"all {config.epoch_size} epochs are done; give a larger --epoch_size to train on")
     progress = Trainer(
         config,
         compiled(config, step),
@@ -94,7 +96,7 @@ def run(arguments: argparse.Namespace) -> None:
     result = _summary(config, recorder, progress)
     for name, value in result.items():
         if value is not None:
-            console.print(f"{name}: {value}")
+            console.print(f"{name.replace('_', ' ')}: {f'{value:.3f} %' if isinstance(value, float) else value}")
     write_json(arguments.json, result)
 
 

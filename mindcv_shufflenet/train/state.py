@@ -1,5 +1,6 @@
 """The training state: everything that is needed to go on exactly where a training stopped."""
 
+import io
 import json
 import os
 import zipfile
@@ -64,8 +65,11 @@ def save_state(
     """
     meta = {"format": FORMAT, "progress": asdict(progress), "config": config, "machine": machine}
     arrays = {name: parameter.asnumpy() for name, parameter in _parameters(step).items()}
+    # in memory first: a zip file that cannot be finished on a full disk complains again when it is collected
+    archive = io.BytesIO()
+    np.savez(archive, meta=np.array(json.dumps(meta)), **arrays)
     with atomic_write(path) as file:
-        np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
+        file.write(archive.getbuffer())
 
 
 def load_state(path: Path) -> State:

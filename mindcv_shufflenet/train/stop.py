@@ -1,31 +1,30 @@
-"""Ctrl-C and SIGTERM: remember that they came, so that a training can end where its state is whole."""
+"""Ctrl-C and SIGTERM held back, so that a training can look for them where its state is whole.
+
+While MindSpore runs a graph it takes SIGINT itself and sends the process a SIGTERM instead. Blocked signals stay pending
+and reach no handler, provided that every thread blocks them: the command line therefore imports MindSpore, whose threads
+inherit the mask, with the signals held.
+"""
 
 import signal
-from types import FrameType, TracebackType
-from typing import Any, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
-class StopSignals:
-    """While the context is open, the first signal sets ``received``; a second Ctrl-C or SIGTERM ends the process."""
+@contextmanager
+def held() -> Iterator[None]:
+    """Keep the signals pending for this thread and for those that it starts; afterwards they act as before."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def __init__(self) -> None:
-        self.received: signal.Signals | None = None
-        self._previous: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._restore()
-
-    def _note(self, number: int, _: FrameType | None) -> None:
-        self.received = signal.Signals(number)
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+def take() -> signal.Signals | None:
+    """Return a signal that is pending, and take all that are; None if there is none."""
+    taken = None
+    while pending := signal.sigpending() & _SIGNALS:
+        taken = signal.Signals(signal.sigwait(pending))
+    return taken

@@ -13,10 +13,10 @@ from mindcv_shufflenet.data.loader import Loader
 from mindcv_shufflenet.data.seeds import Stream, generator
 from mindcv_shufflenet.errors import Interrupted, RunError
 from mindcv_shufflenet.evaluate.metrics import Metrics
+from mindcv_shufflenet.train import stop
 from mindcv_shufflenet.train.display import Display
 from mindcv_shufflenet.train.recorder import Recorder
 from mindcv_shufflenet.train.state import Progress
-from mindcv_shufflenet.train.stop import StopSignals
 
 
 class Trainer:
@@ -56,7 +56,6 @@ class Trainer:
         self.recorder = recorder
         self.display = display
         self.progress = progress
-        self.signals = StopSignals()
         # losses and hits of steps that the device may still be working on
         self.unread: list[tuple[Tensor, Tensor, int]] = []
         self.clock = 0.0
@@ -68,7 +67,7 @@ class Trainer:
             Interrupted: Ctrl-C or SIGTERM; the state is saved.
             RunError: the loss is not a number; the state of the last whole epoch is kept.
         """
-        with self.signals, self.display.running(self._steps_done()):
+        with stop.held(), self.display.running(self._steps_done()):
             while self.progress.epoch < self.config.epoch_size:
                 self.clock = time.perf_counter()
                 self._train_epoch()
@@ -121,15 +120,15 @@ class Trainer:
 
     def _check_signals(self) -> None:
         """Save and leave if a signal has come."""
-        if self.signals.received is None:
+        received = stop.take()
+        if received is None:
             return
         self._read_losses()
         self.recorder.save_state(self.progress)
         where = f"epoch {self.progress.epoch + 1}, step {self.progress.step} of {len(self.loader)}"
         raise Interrupted(
-            f"{self.signals.received.name} in {where}; the state is saved in {self.recorder.state},"
-            " --resume_opt goes on from there",
-            128 + self.signals.received,
+            f"{received.name} in {where}; the state is saved in {self.recorder.state}, --resume_opt goes on from there",
+            128 + received,
         )
 
     def _finish_epoch(self, metrics: Metrics | None, train_seconds: float) -> None:

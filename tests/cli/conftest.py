@@ -1,0 +1,50 @@
+"""Whole commands on the bundled digits, at a size that takes seconds."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mindcv_shufflenet import cli
+
+ROOT = Path(__file__).parents[2]
+MODEL = "shufflenet_v2_x0_5"
+# 8 steps an epoch, with everything on that draws random numbers
+TINY = (
+    f"--model {MODEL} --stem cifar --dataset digits --image_resize 16 --crop_pct 1 --train_crop padded --num_samples 256"
+    " --batch_size 32 --lr 0.05 --warmup_epochs 1 --decay_epochs 9 --re_prob 0.5 --drop_rate 0.2 --label_smoothing 0.1"
+).split()
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run a verb in this process: its exit status, standard output and standard error."""
+
+    def run(verb: str, *words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = cli.main([str(word) for word in words], verb=verb)
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+def start(*words: object, **options: object) -> subprocess.Popen[str]:
+    """Start ``train.py`` as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "train.py", *map(str, words)],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run directory of a training of two epochs that was not disturbed."""
+    folder = tmp_path_factory.mktemp("finished")
+    status = cli.main([*TINY, "--epoch_size", "2", "--ckpt_save_dir", str(folder)], verb="train")
+    assert status == 0
+    return folder

@@ -1,0 +1,78 @@
+"""``validate`` and ``models``: exact figures, and what they refuse."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import MODEL, Command
+
+
+def validate(command: Command, *words: object) -> dict[str, float]:
+    status, output, error = command("validate", "--model", MODEL, "--dataset", "digits", "--json", "-", *words)
+    assert status == 0, error
+    return json.loads(output)
+
+
+def test_a_checkpoint_scores_what_training_logged_for_every_batch_size(finished_run: Path, command: Command) -> None:
+    """Stem and preprocessing come from the run's config.yaml."""
+    with open(finished_run / "log.csv") as file:
+        last = list(csv.DictReader(file))[-1]
+    for batch_size in (7, 64, 500):
+        got = validate(command, "--ckpt_path", finished_run / f"{MODEL}-last.ckpt", "--batch_size", batch_size)
+        assert set(got) == {"model", "dataset", "images", "top1", "top5", "loss", "images_per_second"}
+        assert got["images"] == 360
+        assert got["top1"] == float(last["val_top1"])
+        assert got["top5"] == float(last["val_top5"])
+        assert got["loss"] == pytest.approx(float(last["val_loss"]), rel=1e-6)
+
+
+def test_pynative_mode_gives_the_same(finished_run: Path, command: Command) -> None:
+    checkpoint = finished_run / f"{MODEL}-last.ckpt"
+    graph, jit = (validate(command, "--ckpt_path", checkpoint, "--mode", mode) for mode in (0, 1))
+    assert graph["loss"] == pytest.approx(jit["loss"], rel=1e-6)
+
+
+def test_mixed_precision_is_close(finished_run: Path, command: Command) -> None:
+    checkpoint = finished_run / f"{MODEL}-last.ckpt"
+    full, half = (validate(command, "--ckpt_path", checkpoint, "--val_amp_level", level) for level in ("O0", "O3"))
+    assert half["loss"] == pytest.approx(full["loss"], rel=0.02)
+    assert half["loss"] != full["loss"]
+
+
+def test_what_was_taken_over_is_told(finished_run: Path, command: Command) -> None:
+    words = ["--model", MODEL, "--dataset", "digits", "--ckpt_path", finished_run / f"{MODEL}-last.ckpt"]
+    _, output, _ = command("validate", *words)
+    assert f"note: from {finished_run}/config.yaml: stem=cifar, image_resize=16, crop_pct=1.0" in output
+    assert "preprocessing: opencv resize to 16, crop 16" in output
+    assert "top-1" in output
+
+
+def test_nothing_is_validated_by_accident(command: Command) -> None:
+    status, _, error = command("validate", "--model", MODEL, "--dataset", "digits")
+    assert status == 2
+    assert "--random_weights" in error
+
+
+def test_random_weights_when_asked_for(command: Command) -> None:
+    got = validate(command, "--random_weights", "--stem", "cifar", "--image_resize", 8, "--num_samples", 100)
+    assert got["images"] == 100
+    assert got["top1"] < 40
+
+
+def test_a_checkpoint_with_another_number_of_classes(finished_run: Path, command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "alone.ckpt"
+    path.write_bytes((finished_run / f"{MODEL}-last.ckpt").read_bytes())
+    words = ["--model", MODEL, "--dataset", "digits", "--ckpt_path", path, "--num_classes", 7]
+    status, _, error = command("validate", *words)
+    assert status == 2
+    assert "num_classes=7 and the data set digits" in error
+
+
+def test_models_are_listed_with_their_costs(command: Command) -> None:
+    status, output, _ = command("models", "*x1_0", "--json", "-")
+    assert status == 0
+    assert json.loads(output) == {"shufflenet_v2_x1_0": {"parameters": 2_278_760, "multiply_adds": 145_814_296}}
+    status, _, error = command("models", "resnet*")
+    assert (status, error) == (2, "error: no model matches resnet*; `shufflenet models` lists them all\n")
