@@ -9,11 +9,13 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
-from mindcv_shufflenet.config import Config, is_boolean, is_list, load_yaml, parse_text, unknown_option
+from mindcv_shufflenet.config import Config, load_yaml, unknown_option
 from mindcv_shufflenet.errors import Interrupted, RunError, UserError, nearest
-from mindcv_shufflenet.train.stop import held
+from mindcv_shufflenet.option_types import is_boolean, is_list, parse_text
+from mindcv_shufflenet.signals import held
 
 PROGRAM = "shufflenet"
 
@@ -79,7 +81,7 @@ def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> 
         else:
             program = f"{verb}.py"
         parsed = _parse(program, verb, words)
-        os.environ.setdefault("GLOG_v", "3")  # MindSpore's own warnings are not for the people who use this
+        os.environ.setdefault("GLOG_v", "4")  # our one line tells what MindSpore would tell in many
         with held():
             module = importlib.import_module(f"mindcv_shufflenet.commands.{verb}")
         module.run(parsed)
@@ -94,10 +96,10 @@ def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> 
         print(f"stopped: {error}", file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
-        print("stopped: nothing was saved", file=sys.stderr)
+        print("stopped by Ctrl-C", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
@@ -112,7 +114,11 @@ def _overview() -> str:
 
 
 def _parse(program: str, verb: str, words: list[str]) -> argparse.Namespace:
-    """Parse the words of a verb; the options of the schema are gathered, as one table, in ``namespace.options``."""
+    """Parse the words of a verb.
+
+    The options of the schema are gathered in two tables, still unchecked: ``given`` has those of the command line,
+    ``options`` those of the recipe as well.
+    """
     text, add_arguments = VERBS[verb]
     usage = (
         f"{program} [-c FILE] [--OPTION VALUE | OPTION=VALUE ...]" if add_arguments is _add_config_arguments else None
@@ -122,16 +128,26 @@ def _parse(program: str, verb: str, words: list[str]) -> argparse.Namespace:
     known = {action.dest for action in parser._actions}
     namespace, unknown = parser.parse_known_args([_normalise(word, known) for word in words])
     if unknown:
-        name = unknown[0].lstrip("-").partition("=")[0]
-        raise UserError(unknown_option(name) if unknown[0].startswith("-") else f"unexpected argument {unknown[0]}")
-    namespace.options = {
-        name: parse_text(name, ",".join(value) if isinstance(value, list) else value)
+        name, equals, _ = unknown[0].lstrip("-").partition("=")
+        raise UserError(unknown_option(name) if equals or unknown[0].startswith("-") else f"unexpected argument {name}")
+    _check_json_path(namespace.json)
+    namespace.given = {
+        name: parse_text(Config.model_fields[name], ",".join(value) if isinstance(value, list) else value)
         for name, value in vars(namespace).items()
         if name in Config.model_fields
     }
-    if getattr(namespace, "config", None):
-        namespace.options = load_yaml(namespace.config) | namespace.options
+    recipe = load_yaml(namespace.config) if getattr(namespace, "config", None) else {}
+    namespace.options = recipe | namespace.given
     return namespace
+
+
+def _check_json_path(path: str | None) -> None:
+    """Refuse a place for the result that cannot be written, before the work is done."""
+    if path in (None, "-"):
+        return
+    folder = Path(path).absolute().parent
+    if Path(path).is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"cannot write {path}: give --json a file in a folder that is there and can be written")
 
 
 def _normalise(word: str, known: set[str]) -> str:
@@ -142,4 +158,6 @@ def _normalise(word: str, known: set[str]) -> str:
     name, value = match[2].replace("-", "_"), match[3] or ""
     if name not in known and name.startswith("no_") and name[3:] in known and not value:
         name, value = name[3:], "=False"
+    if not match[1] and name not in known:  # may be the value of an option, such as a path with an equals sign
+        return word
     return f"--{name}{value}"

@@ -4,15 +4,14 @@ The command line, the YAML files and ``docs/options.md`` are all read from this 
 unless the description says otherwise.
 """
 
-import types
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic.fields import FieldInfo
 
 from mindcv_shufflenet.errors import UserError, nearest
+from mindcv_shufflenet.option_types import leaf_types
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -52,7 +51,9 @@ class DataOptions(_Options):
     dataset_download: bool = Field(False, description="fetch the data set into data_dir if it is not there")
     num_parallel_workers: Count | None = Field(None, description="threads that prepare images; None: number of cores")
     shuffle: bool = Field(True, description="read the training images in a new order each epoch")
-    num_samples: Count | None = Field(None, description="use this many images, evenly spaced; None: all")
+    num_samples: Count | None = Field(
+        None, description="use this many images, evenly spaced (train: of the training split); None: all"
+    )
     batch_size: Count = Field(128, description="images a step")
     drop_remainder: bool = Field(True, description="leave out the last training batch of an epoch if it is not full")
     eval_shuffle: bool = Field(False, description="validate in a random order")
@@ -264,11 +265,17 @@ class Config(
             raise ValueError(f"filter_bias_and_bn is {filtered!r}: it takes True or False")
         return {"weight_decay_filter": "norm_and_bias" if filtered else "auto"} | values
 
+    @field_validator("data_dir", "ckpt_path", "ckpt_save_dir")
+    @classmethod
+    def _home(cls, path: str) -> str:
+        """Expand ``~``, which the shell leaves alone in ``--data_dir=~/data`` and YAML everywhere."""
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+
     @field_validator("*", mode="before")
     @classmethod
     def _no_boolean_as_number(cls, value: Any, info: ValidationInfo) -> Any:
         """``lr: true`` is a slip, although Python would read it as 1."""
-        if isinstance(value, bool) and info.field_name and bool not in _leaf_types(cls.model_fields[info.field_name]):
+        if isinstance(value, bool) and info.field_name and bool not in leaf_types(cls.model_fields[info.field_name]):
             raise ValueError("it does not take True or False")
         return value
 
@@ -287,8 +294,16 @@ class Config(
                 )
         if isinstance(self.color_jitter, list) and len(self.color_jitter) == 4 and self.color_jitter[3] > 0.5:
             raise ValueError(f"color_jitter's hue is {self.color_jitter[3]:g}: it must be at most 0.5")
+        if self.resize_backend == "pillow" and self.interpolation == "area":
+            raise ValueError("interpolation=area: Pillow has no such resize; use bilinear, nearest or bicubic")
         if self.use_nesterov and self.opt in ("sgd", "momentum") and self.momentum == 0:
             raise ValueError("use_nesterov needs a momentum above 0")
+        if self.use_nesterov and self.opt == "adamw":
+            raise ValueError("use_nesterov is for sgd, momentum and adam; adamw has no such form")
+        if self.overwrite and self.resume_opt:
+            raise ValueError("overwrite begins a run anew and resume_opt goes on with one: give only one of them")
+        if self.ckpt_save_policy == "top_k" and not self.val_while_train:
+            raise ValueError("ckpt_save_policy=top_k ranks by val_top1 and so needs val_while_train")
         for name, allowed in NOT_BUILT.items():
             if (value := getattr(self, name)) not in allowed:
                 raise ValueError(f"{name}={value} is not built yet; what works is {_spell(allowed)}")
@@ -341,40 +356,6 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     return {name.replace("-", "_"): value for name, value in values.items()}
 
 
-def parse_text(name: str, text: str) -> Any:
-    """Turn the text of a command-line value into what YAML would have given for it.
-
-    Lists are written ``0.08,1``, ``[0.08, 1]`` or ``(0.08, 1)``.
-    """
-    field = Config.model_fields.get(name)
-    if field is None:
-        return text
-    leaves = _leaf_types(field)
-    if text.lower() in ("none", "null") and type(None) in leaves:
-        return None
-    if leaves <= {str, type(None)}:
-        return text
-    text = text.strip()
-    if text.startswith("(") and text.endswith(")"):
-        text = f"[{text[1:-1].rstrip(',')}]"
-    elif "," in text and not text.startswith("["):
-        text = f"[{text}]"
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-
-
-def is_boolean(field: FieldInfo) -> bool:
-    """Whether an option may stand on the command line without a value."""
-    return bool in _leaf_types(field)
-
-
-def is_list(field: FieldInfo) -> bool:
-    """Whether an option takes several values."""
-    return any(get_origin(part) in (list, tuple) for part in _parts(field.annotation))
-
-
 def unknown_option(name: str) -> str:
     """Return the message for an option that does not exist."""
     return f"unknown option {name}{nearest(name, list(Config.model_fields))}; --help lists them all"
@@ -395,23 +376,3 @@ def _explain(error: Any, values: dict[str, Any]) -> str:
 
 def _spell(values: tuple[Any, ...]) -> str:
     return ", ".join(str(value) for value in values)
-
-
-def _parts(annotation: Any) -> list[Any]:
-    """The alternatives of a type, without their bounds."""
-    if get_origin(annotation) is Annotated:
-        return _parts(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, types.UnionType):
-        return [part for argument in get_args(annotation) for part in _parts(argument)]
-    return [annotation]
-
-
-def _leaf_types(field: FieldInfo) -> set[type]:
-    """The plain types that an option's value may have, for example {float, NoneType}."""
-    leaves: set[type] = set()
-    for part in _parts(field.annotation):
-        if get_origin(part) is Literal:
-            leaves |= {type(value) for value in get_args(part)}
-        else:
-            leaves.add(get_origin(part) or part)
-    return leaves

@@ -1,6 +1,8 @@
 """Files that are whole or not there at all, and the folder where things are remembered between runs."""
 
+import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,33 +10,70 @@ from typing import IO
 
 from mindcv_shufflenet.errors import UserError
 
+_TEMPORARY = ".tmp-"
+
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path; what is written there takes the name ``path`` when it is complete and on the disk.
 
-    The temporary file lies beside ``path`` under a fixed hidden name, so one that a killed process left is replaced.
+    The temporary file lies beside ``path`` under a hidden name that no other process uses; what killed processes have
+    left in that folder is removed.
 
     Raises:
         UserError: the folder or the disk does not take the file; a file that was there before is untouched.
     """
     path = Path(path)
-    temporary = path.with_name(f".tmp-{path.name}")
+    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.unlink(missing_ok=True)
+        _sweep(path.parent)
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise UserError(
-            f"cannot write {path}: {error.strerror or error}; make room or choose another folder"
-        ) from error
+        reason = error.strerror or error
+        raise UserError(f"cannot write {path}: {reason}; make room or choose another folder") from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the temporary files of processes that are no more."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.name.startswith(_TEMPORARY)]
+    for name in names:
+        process = name.removeprefix(_TEMPORARY).partition("-")[0]
+        if process.isdigit() and not Path("/proc", process).exists():
+            with suppress(OSError):
+                (folder / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Make a folder, if need be, and keep other processes that ask the same out of it.
+
+    Raises:
+        UserError: another process is in it, or it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise UserError(f"cannot write {folder}: {error.strerror or error}; choose another folder") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another process is at work in {folder}: wait for it, or choose another folder") from None
+        except OSError:
+            pass  # a file system without locks
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -58,4 +97,9 @@ def cache_home() -> Path:
     home = os.environ.get("MINDCV_SHUFFLENET_HOME")
     if home:
         return Path(home)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mindcv_shufflenet"
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "mindcv_shufflenet"
+    try:
+        return Path.home() / ".cache" / "mindcv_shufflenet"
+    except RuntimeError:  # a container's user without a home
+        return Path(tempfile.gettempdir()) / "mindcv_shufflenet"

@@ -19,7 +19,7 @@ class Machine:
 
     Attributes:
         device: ``Ascend``, ``GPU`` or ``CPU``.
-        cores: that this process may use.
+        cores: cores that this process may run on (its affinity; a container's quota is not looked at).
         workers: threads that prepare images.
         mindspore: version.
     """
@@ -44,7 +44,7 @@ def init(config: Config) -> tuple[Machine, list[str]]:
         UserError: a device that is not there, or a launch of several ranks.
     """
     for name in _WORLD_SIZE:
-        if int(os.environ.get(name) or 1) > 1:
+        if os.environ.get(name, "").isdigit() and int(os.environ[name]) > 1:
             raise UserError("training on several ranks is not built yet; start one process without mpirun or msrun")
     device = _choose_device(config.device_target)
     ms.set_context(mode=ms.GRAPH_MODE if config.mode == 0 else ms.PYNATIVE_MODE)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("GLOG_v", "3")
+os.environ.setdefault("GLOG_v", "4")
 
 
 @pytest.fixture(scope="session")

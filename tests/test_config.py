@@ -1,12 +1,14 @@
 """The schema: what it lets through, and how it says no."""
 
+import runpy
 from pathlib import Path
 
 import pytest
 import yaml
 
-from mindcv_shufflenet.config import ACTIONS, NOT_BUILT, Config, load_yaml, parse_config, parse_text
+from mindcv_shufflenet.config import ACTIONS, NOT_BUILT, Config, load_yaml, parse_config
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.option_types import parse_text
 
 OPTIONS_OF_MINDCV = """
 mode distribute val_while_train val_interval log_interval seed device_target dataset data_dir train_split val_split
@@ -43,8 +45,12 @@ def test_every_option_of_mindcv_exists() -> None:
         ({"color_jitter": [0.1, 0.1, 0.1, 0.6]}, "hue is 0.6"),
         ({"mean": [127.5]}, "mean has 1 numbers and in_channels is 3"),
         ({"crop_pct": 0}, "crop_pct=0"),
+        ({"interpolation": "area", "resize_backend": "pillow"}, "interpolation=area"),
         ({"drop_rate": 1}, "drop_rate=1"),
         ({"momentum": 0, "use_nesterov": True}, "use_nesterov needs a momentum"),
+        ({"opt": "adamw", "use_nesterov": True}, "use_nesterov is for"),
+        ({"overwrite": True, "resume_opt": True}, "give only one of them"),
+        ({"ckpt_save_policy": "top_k", "val_while_train": False}, "ckpt_save_policy=top_k"),
         ({"filter_bias_and_bn": "maybe"}, "filter_bias_and_bn is 'maybe'"),
     ],
 )
@@ -61,6 +67,13 @@ def test_a_wrong_option_gets_one_line(values: dict[str, object], message: str) -
 def test_what_is_not_built_is_refused(name: str, value: object) -> None:
     with pytest.raises(UserError, match=f"{name}=.* is not built yet; what works is"):
         parse_config({name: value})
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    config = parse_config({"data_dir": "~/data", "ckpt_save_dir": "~", "ckpt_path": "a~b.ckpt"})
+    paths = (config.data_dir, config.ckpt_save_dir, config.ckpt_path)
+    assert paths == ("/home/somebody/data", "/home/somebody", "a~b.ckpt")
 
 
 def test_defaults_and_what_is_built_agree() -> None:
@@ -91,11 +104,11 @@ def test_a_recipe_can_be_read_back() -> None:
     ],
 )
 def test_text_of_the_command_line_means_what_it_means_in_yaml(name: str, text: str, value: object) -> None:
-    assert parse_text(name, text) == value
+    assert parse_text(Config.model_fields[name], text) == value
 
 
 def test_numbers_in_scientific_notation() -> None:
-    assert parse_config({"lr": parse_text("lr", "1e-3")}).lr == 0.001
+    assert parse_config({"lr": parse_text(Config.model_fields["lr"], "1e-3")}).lr == 0.001
 
 
 @pytest.mark.parametrize(
@@ -173,3 +186,10 @@ def test_every_recipe_of_the_repository_is_valid() -> None:
     assert recipes
     for path in recipes:
         parse_config(load_yaml(path))
+
+
+def test_the_reference_page_is_up_to_date() -> None:
+    """``make docs`` writes it."""
+    docs = Path(__file__).parents[1] / "docs"
+    generator = runpy.run_path(str(docs / "generate_options.py"))
+    assert (docs / "options.md").read_text(encoding="utf-8") == generator["page"]()

@@ -1,5 +1,6 @@
 """A file is whole or not there."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -21,11 +22,13 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_a_killed_process_left_is_replaced(tmp_path: Path) -> None:
-    (tmp_path / ".tmp-a").write_text("half of a long text")
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    (tmp_path / f".tmp-{done.stdout.strip()}-b").write_text("half of a long text")
+    (tmp_path / f".tmp-{os.getppid()}-c").write_text("another process is writing")
     with atomic_write(tmp_path / "a") as file:
         file.write(b"new")
-    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [f".tmp-{os.getppid()}-c", "a"]
     assert (tmp_path / "a").read_text() == "new"
 
 

@@ -4,17 +4,20 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from mindspore import amp, nn
+import numpy as np
+from mindspore import nn
 
 from mindcv_shufflenet import parallel
 from mindcv_shufflenet.commands.setup import (
+    NETWORK_OPTIONS,
     build_network,
     create_console,
     evenly_spaced,
-    follow_recorded_network,
+    follow_recorded_options,
     open_data,
+    unread_options,
     write_json,
 )
 from mindcv_shufflenet.config import Config, parse_config
@@ -23,11 +26,10 @@ from mindcv_shufflenet.data.loader import Loader, eval_loader, train_loader
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.evaluate.evaluator import evaluate
 from mindcv_shufflenet.evaluate.metrics import Metrics
+from mindcv_shufflenet.files import exclusive
 from mindcv_shufflenet.parallel import Machine
 from mindcv_shufflenet.train.display import Display, clock
-from mindcv_shufflenet.train.engine import TrainStep, compiled
-from mindcv_shufflenet.train.losses import CrossEntropy
-from mindcv_shufflenet.train.optim import create_optimizer
+from mindcv_shufflenet.train.engine import TrainStep, compiled, create_step, mixed_precision
 from mindcv_shufflenet.train.recorder import Recorder, check_folder, state_path
 from mindcv_shufflenet.train.schedules import learning_rates
 from mindcv_shufflenet.train.state import Progress, State, load_state, restore
@@ -36,68 +38,110 @@ from mindcv_shufflenet.weights.checkpoint import load_weights
 
 # Options that a resumed run may have otherwise than the stopped one without training otherwise.
 NEUTRAL = ("data_dir", "ckpt_save_dir", "ckpt_path", "num_parallel_workers", "log_interval")
+# Options that only another verb reads.
+UNREAD = ("random_weights", "val_amp_level")
+
+
+class Setup(NamedTuple):
+    """What a training is made of.
+
+    Attributes:
+        config: the options, with those resolved that depend on data, network and machine.
+        machine: what it runs on.
+        split: the training images.
+        loader: their batches.
+        val_loader: the validation's; None if there is none.
+        network: the network whose weights are saved.
+        trained: the same in its training precision.
+        rates: learning rate of each step.
+        step: one training step.
+    """
+
+    config: Config
+    machine: Machine
+    split: Split
+    loader: Loader
+    val_loader: Loader | None
+    network: nn.Cell
+    trained: nn.Cell
+    rates: np.ndarray
+    step: TrainStep
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train as the options say and print where everything lies."""
     config = parse_config(arguments.options)
     console = create_console(arguments.json)
-    config, notes = follow_recorded_network(config, arguments.options)
+    config, notes = follow_recorded_options(config, arguments.options, NETWORK_OPTIONS)
+    notes += unread_options(arguments.given, UNREAD, "train")
     source = _find_state(config)
     state = load_state(source) if source else None
     machine, adapted = parallel.init(config)
-    notes += adapted
-
-    train_split, val_split = _open_splits(config)
-    config = config.replace(
-        num_classes=train_split.num_classes, num_parallel_workers=machine.workers, device_target=machine.device
-    )
-    loader = train_loader(config, train_split, machine.workers)
-    rates = learning_rates(config, len(loader))
-    network = build_network(config, train_split.num_classes)
-    if config.ckpt_path and not state:
-        load_weights(network, config.ckpt_path)
-    trained = network if config.amp_level == "O0" else amp.auto_mixed_precision(network, config.amp_level)
-    step = TrainStep(
-        trained,
-        CrossEntropy(config.label_smoothing),
-        create_optimizer(config, network, rates),
-        config.loss_scale,
-        config.clip_value if config.clip_grad else None,
-    )
+    setup = _prepare(config, machine, start_from=None if state else config.ckpt_path)
+    config = setup.config
+    notes += adapted + _odd_schedule(config)
     progress = Progress()
-    if state and source:
-        restore(step, state, source)
+    if source and state:
+        restore(setup.step, state, source)
         progress = state.progress
-        notes += _differences(state, config, machine)
+        notes += _compare(state, setup, source)
     for note in notes:
         console.print(f"note: {note}")
-
-    recorder = Recorder(config, machine, network, step, len(loader))
-    recorder.begin(progress, {"names": train_split.class_names, "indices": train_split.class_to_index})
-    display = Display(console, config.epoch_size, len(loader))
     console.print(
-        f"{config.model}, {train_split.num_classes} classes, {len(train_split)} images in {len(loader)} steps an epoch,"
-        f" on {machine.cores} {machine.device} core(s)"
+        f"{config.model}, {config.num_classes} classes,"
+        f" {len(setup.split)} images in {len(setup.loader)} steps an epoch, on {machine.device} with {machine.cores} core(s)"
     )
     if progress.epoch >= config.epoch_size:
         console.print(f"all {config.epoch_size} epochs are done; give a larger --epoch_size to train on")
-    progress = Trainer(
-        config,
-        compiled(config, step),
-        loader,
-        rates,
-        _validation(config, trained, val_split, machine.workers),
-        network.num_features,
-        recorder,
-        display,
-        progress,
-    ).run()
+
+    recorder = Recorder(config, machine, setup.network, setup.step, len(setup.split), len(setup.loader))
+    with exclusive(Path(config.ckpt_save_dir)):
+        recorder.begin(progress, {"names": setup.split.class_names, "indices": setup.split.class_to_index}, source)
+        progress = Trainer(
+            config,
+            compiled(config, setup.step),
+            setup.loader,
+            setup.rates,
+            _validation(setup),
+            setup.network.num_features,
+            recorder,
+            Display(console, config.epoch_size, len(setup.loader)),
+            progress,
+        ).run()
     result = _summary(config, recorder, progress)
     for name, value in result.items():
         if value is not None:
             console.print(f"{name.replace('_', ' ')}: {f'{value:.3f} %' if isinstance(value, float) else value}")
     write_json(arguments.json, result)
+
+
+def _prepare(config: Config, machine: Machine, start_from: str | None) -> Setup:
+    """Open the data and build network and step; ``start_from`` is a checkpoint or empty."""
+    split = open_data(config, config.train_split)
+    if config.num_samples is not None:
+        split = evenly_spaced(split, config.num_samples)
+    loader = train_loader(config, split, machine.workers)
+    val_loader = None
+    if config.val_while_train:
+        val_split = open_data(config, config.val_split)
+        if val_split.class_to_index != split.class_to_index:
+            raise UserError(f"the classes of {config.val_split} are not those of {config.train_split}; they must agree")
+        val_loader = eval_loader(config, val_split, machine.workers)
+    network = build_network(config, split.num_classes)
+    if start_from:
+        load_weights(network, start_from)
+    config = config.replace(
+        num_classes=split.num_classes,
+        num_parallel_workers=machine.workers,
+        device_target=machine.device,
+        layout=network.layout,
+        pool=network.pool,
+        drop_rate=network.drop_rate,
+    )
+    rates = learning_rates(config, len(loader))
+    trained = mixed_precision(network, config.amp_level)
+    step = create_step(config, trained, rates)
+    return Setup(config, machine, split, loader, val_loader, network, trained, rates, step)
 
 
 def _find_state(config: Config) -> Path | None:
@@ -109,53 +153,66 @@ def _find_state(config: Config) -> Path | None:
     if not config.resume_opt:
         check_folder(config)
         return None
-    here = state_path(Path(config.ckpt_save_dir), config.model)
+    here = state_path(config)
     if here.is_file() or not config.ckpt_path:
         return here
     check_folder(config)
-    return state_path(Path(config.ckpt_path).parent, config.model)
+    return state_path(config, Path(config.ckpt_path).parent)
 
 
-def _open_splits(config: Config) -> tuple[Split, Split | None]:
-    train_split = open_data(config, config.train_split)
-    if config.num_samples is not None:
-        train_split = evenly_spaced(train_split, config.num_samples)
-    if not config.val_while_train:
-        return train_split, None
-    val_split = open_data(config, config.val_split)
-    if val_split.num_classes != train_split.num_classes:
+def _odd_schedule(config: Config) -> list[str]:
+    """Tell of a decay that does not end with the training, as mindcv's default of 100 epochs seldom does."""
+    end = config.warmup_epochs + config.decay_epochs
+    if config.scheduler not in ("cosine_decay", "linear_decay") or end * config.num_cycles == config.epoch_size:
+        return []
+    return [
+        f"{config.scheduler} ends at epoch warmup_epochs + decay_epochs = {end} and the training at"
+        f" {config.epoch_size}; --decay_epochs {max(config.epoch_size - config.warmup_epochs, 1)} makes them meet"
+    ]
+
+
+def _compare(state: State, setup: Setup, source: Path) -> list[str]:
+    """Return a line for each thing that makes the resumed training another than the one that was stopped.
+
+    Raises:
+        UserError: the network computes otherwise, or the steps of an epoch are others, so that going on makes no sense.
+    """
+    stopped, now = state.circumstances, setup.config.recipe()
+    for name in ("model", *NETWORK_OPTIONS):
+        if stopped["config"].get(name) != now[name]:
+            raise UserError(
+                f"{source} was trained with {name}={stopped['config'].get(name)} and {name} is {now[name]} now;"
+                f" give --{name} {stopped['config'].get(name)}, or start anew"
+            )
+    steps = stopped["data"]["steps_per_epoch"]
+    if steps != len(setup.loader):
         raise UserError(
-            f"{config.val_split} has {val_split.num_classes} classes and {config.train_split}"
-            f" {train_split.num_classes}; they must agree"
+            f"{source} was trained with {steps} steps an epoch and there are {len(setup.loader)} now; resume with the"
+            " same images and batch_size, or start anew from its checkpoint with --ckpt_path"
         )
-    return train_split, val_split
-
-
-def _differences(state: State, config: Config, machine: Machine) -> list[str]:
-    """Return a line for each thing that makes the resumed training another than the one that was stopped."""
-    now = config.recipe()
     lines = [
-        f"{name} was {state.config.get(name)} when the run was stopped and is {value} now"
+        f"{name} was {stopped['config'].get(name)} when the run was stopped and is {value} now"
         for name, value in now.items()
-        if name not in NEUTRAL and state.config.get(name) != value
+        if name not in NEUTRAL and stopped["config"].get(name) != value
     ]
+    if stopped["data"]["images"] != len(setup.split):
+        lines.append(f"there were {stopped['data']['images']} images when the run was stopped, now {len(setup.split)}")
     lines += [
-        f"the run was stopped on {name}={state.machine.get(name)} and goes on with {value}; the weights will not be"
-        " those of an uninterrupted run"
-        for name, value in machine.as_dict().items()
-        if state.machine.get(name) != value
+        f"the run was stopped on {name}={stopped['machine'].get(name)} and goes on with {value};"
+        " the weights will not be those of an uninterrupted run"
+        for name, value in setup.machine.as_dict().items()
+        if stopped["machine"].get(name) != value
     ]
+    if setup.config.ckpt_path and Path(setup.config.ckpt_path).parent.resolve() != source.parent.resolve():
+        lines.append(f"ckpt_path is not read: the run goes on from {source}")
     return lines
 
 
-def _validation(
-    config: Config, network: nn.Cell, split: Split | None, workers: int
-) -> Callable[[Callable[[], None]], Metrics] | None:
+def _validation(setup: Setup) -> Callable[[Callable[[], None]], Metrics] | None:
     """Return what validates the network as it is, or None if nothing is to be validated."""
-    if split is None:
+    if setup.val_loader is None:
         return None
-    loader: Loader = eval_loader(config, split, workers)
-    return partial(evaluate, network, compiled(config, network), loader)
+    return partial(evaluate, setup.trained, compiled(setup.config, setup.trained), setup.val_loader)
 
 
 def _summary(config: Config, recorder: Recorder, progress: Progress) -> dict[str, Any]:
@@ -167,7 +224,7 @@ def _summary(config: Config, recorder: Recorder, progress: Progress) -> dict[str
         "best_epoch": progress.best_epoch,
         "training_time": clock(seconds),
         "best_checkpoint": str(recorder.best) if progress.best_epoch else None,
-        "last_checkpoint": str(recorder.last),
+        "last_checkpoint": str(recorder.last) if recorder.last.exists() else None,
         "training_state": str(recorder.state),
         "log": str(recorder.log),
     }

@@ -1,7 +1,6 @@
 """Batches of a split, in an order and with an augmentation that depend on the seed and the epoch alone."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,16 +90,17 @@ class Loader:
         pipeline = pipeline.map(self.operations, "image", num_parallel_workers=self.workers)
         pipeline = pipeline.batch(self.batch_size, drop_remainder=self.drop_remainder)
         rows = pipeline.create_tuple_iterator(num_epochs=1, output_numpy=True)
-        with closing(_Closing(rows)):
-            try:
-                for position, (image, label, index) in enumerate(rows):
-                    if position < first:
-                        continue
-                    if self.erasing:
-                        self.erasing(image, index, self.seed, epoch)
-                    yield self._finish(image, label)
-            except RuntimeError as error:
-                raise self._explain(error) from error
+        try:
+            for position, (image, label, index) in enumerate(rows):
+                if position < first:
+                    continue
+                if self.erasing:
+                    self.erasing(image, index, self.seed, epoch)
+                yield self._finish(image, label)
+        except RuntimeError as error:
+            raise self._explain(error) from error
+        finally:
+            rows.stop()  # ends the pipeline's threads when the reader leaves early
 
     def _finish(self, image: np.ndarray, label: np.ndarray) -> Batch:
         missing = self.batch_size - len(label) if self.pad_remainder else 0
@@ -132,16 +132,6 @@ class _Source:
         image = self.images[index]
         pixels = np.fromfile(image, np.uint8) if isinstance(image, Path) else image
         return pixels, self.labels[index], np.int64(index)
-
-
-class _Closing:
-    """Ends a pipeline's threads when its reader leaves early."""
-
-    def __init__(self, rows: ds.engine.iterators.Iterator) -> None:
-        self.rows = rows
-
-    def close(self) -> None:
-        self.rows.stop()
 
 
 def train_loader(config: Config, split: Split, workers: int) -> Loader:

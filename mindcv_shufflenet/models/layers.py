@@ -58,8 +58,8 @@ def norm_relu_interleave(x_proj: Tensor, x_main: Tensor, norm: nn.Cell, relu: nn
 def split_even_odd(x: Tensor) -> tuple[Tensor, Tensor]:
     """The even and the odd channels of ``[N, C, H, W]``, each ``[N, C/2, H, W]``: the shuffle of the ``megvii`` layout.
 
-    Two neighbouring channels lie behind each other in memory, so the even one is the first half of the pair. MindSpore's
-    CPU transpose, which the usual form needs, runs on one thread (``benchmarks/channel_shuffle.py``).
+    Two neighbouring channels lie behind each other in memory, so the even one is the first half of the pair. The usual
+    form needs a transpose, which MindSpore's CPU runs on one thread (``benchmarks/channel_shuffle.py`` compares them).
     """
     _, channels, height, width = x.shape
     pairs = ops.reshape(x, (-1, channels // 2, 2 * height * width))

@@ -119,8 +119,11 @@ class ShuffleNetV2(nn.Cell):
             raise UserError(f"num_classes={num_classes}, in_channels={in_channels}: both must be at least 1")
         if not 0 <= drop_rate < 1:
             raise UserError(f"drop_rate={drop_rate}: it must be at least 0 and below 1")
-        self.num_features = widths[-1]
+        self.layout = layout
+        self.pool = pool
         self.drop_rate = drop_rate
+        self.dropout = nn.Dropout(p=drop_rate) if drop_rate else None
+        self.num_features = widths[-1]
 
         channels = widths[0]
         self.first_conv = nn.SequentialCell(
@@ -166,12 +169,14 @@ class ShuffleNetV2(nn.Cell):
 
         Args:
             x: normalised images.
-            dropout_mask: ``[N, num_features]``, factors of the pooled features: 0 or 1 / (1 - drop_rate). The caller
-                draws it, so that a resumed training draws the same ones.
+            dropout_mask: ``[N, num_features]``, factors of the pooled features: 0 or 1 / (1 - drop_rate). A training
+                that can be resumed draws it itself; without one, MindSpore draws while training.
         """
         pooled = self.stages(x)[-1]
         if dropout_mask is not None:
             pooled = pooled * dropout_mask
+        elif self.dropout is not None:
+            pooled = self.dropout(pooled)
         return self.classifier(pooled)
 
     def extract_features(self, x: Tensor) -> dict[str, Tensor]:

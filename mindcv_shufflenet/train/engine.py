@@ -3,9 +3,12 @@
 from collections.abc import Callable
 
 import mindspore as ms
+import numpy as np
 from mindspore import Tensor, nn, ops
 
 from mindcv_shufflenet.config import Config
+from mindcv_shufflenet.train.losses import CrossEntropy
+from mindcv_shufflenet.train.optim import create_optimizer
 
 
 class TrainStep(nn.Cell):
@@ -61,6 +64,28 @@ class TrainStep(nn.Cell):
         for gradient in gradients:
             unscaled += (gradient / self.loss_scale,)
         return unscaled
+
+
+def create_step(config: Config, network: nn.Cell, rates: np.ndarray) -> TrainStep:
+    """Return the training step of the options.
+
+    Args:
+        config: the loss, optimizer and precision options.
+        network: what is trained, in its training precision.
+        rates: learning rate of each step, ``[steps]``.
+    """
+    return TrainStep(
+        network,
+        CrossEntropy(config.label_smoothing),
+        create_optimizer(config, network, rates),
+        config.loss_scale,
+        config.clip_value if config.clip_grad else None,
+    )
+
+
+def mixed_precision(network: nn.Cell, level: str) -> nn.Cell:
+    """Return the network computing in MindSpore's mixed precision ``O0`` (float32) to ``O3`` (float16)."""
+    return network if level == "O0" else ms.amp.auto_mixed_precision(network, level)
 
 
 def compiled(config: Config, cell: nn.Cell) -> Callable[..., object]:

@@ -5,8 +5,10 @@ same content, when the training is resumed from an older state.
 """
 
 import csv
+import glob
 import io
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,10 @@ import yaml
 from mindspore import nn
 
 from mindcv_shufflenet.config import Config
-from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.files import atomic_write
 from mindcv_shufflenet.parallel import Machine
-from mindcv_shufflenet.train.state import Progress, save_state
+from mindcv_shufflenet.train.state import Progress, first_non_finite, save_state
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
 
 COLUMNS = (
@@ -35,34 +37,56 @@ class Recorder:
         machine: recorded in the state.
         network: whose weights the checkpoints hold.
         step: holds network and optimizer.
-        steps_per_epoch: part of a numbered checkpoint's name, as in mindcv.
+        images: of the training split, recorded in the state.
+        steps_per_epoch: recorded too, and part of a numbered checkpoint's name, as in mindcv.
     """
 
-    def __init__(self, config: Config, machine: Machine, network: nn.Cell, step: nn.Cell, steps_per_epoch: int) -> None:
+    def __init__(
+        self, config: Config, machine: Machine, network: nn.Cell, step: nn.Cell, images: int, steps_per_epoch: int
+    ) -> None:
         self.config = config
-        self.machine = machine
         self.network = network
         self.step = step
         self.steps_per_epoch = steps_per_epoch
+        self.circumstances = {
+            "config": config.recipe(),
+            "machine": machine.as_dict(),
+            "data": {"images": images, "steps_per_epoch": steps_per_epoch},
+        }
         self.folder = Path(config.ckpt_save_dir)
         self.best = self.folder / f"{config.model}-best.ckpt"
         self.last = self.folder / f"{config.model}-last.ckpt"
-        self.state = state_path(self.folder, config.model)
+        self.state = state_path(config)
         self.log = self.folder / "log.csv"
 
-    def begin(self, progress: Progress, classes: dict[str, Any]) -> None:
-        """Write what is known before the first step; a replaced run's own files go."""
+    def begin(self, progress: Progress, classes: dict[str, Any], resumed: Path | None) -> None:
+        """Write what is known before the first step.
+
+        Args:
+            progress: where the training begins.
+            classes: written to ``classes.json``.
+            resumed: the state that the training goes on from. One of another folder brings its checkpoints along;
+                None replaces what another run has left here.
+        """
+        if resumed and resumed.parent.resolve() != self.folder.resolve():
+            self._bring_checkpoints(progress, resumed.parent)
         self.save_state(progress)
-        for path in self._old_files(progress):
-            path.unlink()
-        with atomic_write(self.folder / "config.yaml") as file:
-            file.write(yaml.safe_dump(self.config.recipe(), sort_keys=False).encode())
-        with atomic_write(self.folder / "classes.json") as file:
-            file.write(json.dumps(classes, ensure_ascii=False, indent=1).encode())
+        if resumed is None:
+            for path in run_files(self.config):
+                if path != self.state:
+                    _remove(path)
+        _write_text(self.folder / "config.yaml", yaml.safe_dump(self.config.recipe(), sort_keys=False))
+        _write_text(self.folder / "classes.json", json.dumps(classes, indent=1))
         self._write_log(progress.rows)
 
     def end_epoch(self, progress: Progress, is_best: bool) -> None:
-        """Write the checkpoints, the log and the state after an epoch whose row is the last of ``progress.rows``."""
+        """Write the checkpoints, the log and the state after an epoch whose row is the last of ``progress.rows``.
+
+        Raises:
+            RunError: a weight is not a number; nothing is written.
+            UserError: a file cannot be written.
+        """
+        self._refuse_nan()
         if is_best:
             save_checkpoint(self.network, self.best)
         save_checkpoint(self.network, self.last)
@@ -70,13 +94,35 @@ class Recorder:
         if config.keep_checkpoint_max and progress.epoch % config.ckpt_save_interval == 0:
             save_checkpoint(self.network, self._numbered(progress.epoch))
             for epoch in self._superseded(progress.rows):
-                self._numbered(epoch).unlink(missing_ok=True)
+                _remove(self._numbered(epoch))
         self._write_log(progress.rows)
         self.save_state(progress)
 
     def save_state(self, progress: Progress) -> None:
-        """Write the training state alone."""
-        save_state(self.state, self.step, progress, self.config.recipe(), self.machine.as_dict())
+        """Write the training state alone; raises as :meth:`end_epoch`."""
+        self._refuse_nan()
+        save_state(self.state, self.step, progress, self.circumstances)
+
+    def diverged(self, what: str) -> RunError:
+        """Return the error of a training that went astray."""
+        return RunError(
+            f"{what}; try a lower --lr, more --warmup_epochs or --clip_grad."
+            f" {self.state} holds the last state that was saved"
+        )
+
+    def _refuse_nan(self) -> None:
+        name = first_non_finite(self.step)
+        if name is not None:
+            raise self.diverged(f"{name} became NaN or infinite")
+
+    def _bring_checkpoints(self, progress: Progress, folder: Path) -> None:
+        """Copy the best and the last checkpoint of the run that is gone on with."""
+        if not (folder / self.best.name).is_file():
+            progress.best_top1 = progress.best_epoch = None
+        for path in (self.best, self.last):
+            if (folder / path.name).is_file():
+                with open(folder / path.name, "rb") as source, atomic_write(path) as target:
+                    shutil.copyfileobj(source, target)
 
     def _numbered(self, epoch: int) -> Path:
         return self.folder / f"{self.config.model}-{epoch}_{self.steps_per_epoch}.ckpt"
@@ -97,23 +143,16 @@ class Recorder:
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        with atomic_write(self.log) as file:
-            file.write(text.getvalue().encode())
-
-    def _old_files(self, progress: Progress) -> list[Path]:
-        """Files of a run that a new one, which has done nothing yet, replaces."""
-        if progress.epoch or progress.step:
-            return []
-        return [path for path in _run_files(self.folder) if path != self.state]
+        _write_text(self.log, text.getvalue())
 
 
-def state_path(folder: Path, model: str) -> Path:
-    """Return where a run directory keeps its training state."""
-    return folder / f"{model}-last.state"
+def state_path(config: Config, folder: Path | None = None) -> Path:
+    """Return where a run directory, by default ``ckpt_save_dir``, keeps its training state."""
+    return (folder or Path(config.ckpt_save_dir)) / f"{config.model}-last.state"
 
 
 def check_folder(config: Config) -> None:
-    """Refuse to start a new run where another one lies.
+    """Refuse to start a new run where another one lies, or where it would delete the checkpoint that it starts from.
 
     Raises:
         UserError: the folder holds a run and ``overwrite`` is not set, or it is no folder.
@@ -121,22 +160,31 @@ def check_folder(config: Config) -> None:
     folder = Path(config.ckpt_save_dir)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is not a folder; choose another --ckpt_save_dir")
-    if not config.overwrite and (files := _run_files(folder)):
+    files = run_files(config)
+    if files and not config.overwrite:
         raise UserError(
             f"{folder} already holds a run ({files[0].name}): go on with it by --resume_opt,"
             " replace it by --overwrite, or choose another --ckpt_save_dir"
         )
+    if config.ckpt_path and Path(config.ckpt_path).resolve() in [path.resolve() for path in files]:
+        raise UserError(f"--overwrite would delete {config.ckpt_path}; choose another --ckpt_save_dir")
 
 
-def _run_files(folder: Path) -> list[Path]:
-    """The files that a run has written into a folder."""
-    patterns = (
-        "config.yaml",
-        "classes.json",
-        "log.csv",
-        "*-last.state",
-        "*-last.ckpt",
-        "*-best.ckpt",
-        "*-[0-9]*_[0-9]*.ckpt",
-    )
+def run_files(config: Config) -> list[Path]:
+    """Return the files of a run of this model in its run directory."""
+    folder, model = Path(config.ckpt_save_dir), glob.escape(config.model)
+    own = ("last.state", "last.ckpt", "best.ckpt", "[0-9]*_[0-9]*.ckpt")
+    patterns = ["config.yaml", "classes.json", "log.csv", *(f"{model}-{name}" for name in own)]
     return [path for pattern in patterns for path in sorted(folder.glob(pattern))]
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot delete {path}: {error.strerror}; choose another --ckpt_save_dir") from error
+
+
+def _write_text(path: Path, text: str) -> None:
+    with atomic_write(path) as file:
+        file.write(text.encode())

@@ -2,8 +2,9 @@
 
 import io
 import json
-import os
+import struct
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from mindcv_shufflenet.files import atomic_write
 from mindcv_shufflenet.train.optim import HYPERPARAMETERS
 
 FORMAT = 1
+# what zipfile and zlib raise on damaged archives, beside Python's own exceptions
+_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error)
 
 
 @dataclass
@@ -45,26 +48,34 @@ class Progress:
 
 @dataclass
 class State:
-    """A training state as it lies in a file."""
+    """A training state as it lies in a file.
+
+    Attributes:
+        arrays: the parameters of network and optimizer by name.
+        progress: how far the training was.
+        circumstances: what the training depends on beside them: options, machine and data.
+    """
 
     arrays: dict[str, np.ndarray]
     progress: Progress
-    config: dict[str, Any]
-    machine: dict[str, Any]
+    circumstances: dict[str, Any]
 
 
-def save_state(
-    path: str | os.PathLike[str], step: nn.Cell, progress: Progress, config: dict[str, Any], machine: dict[str, Any]
-) -> None:
-    """Write the parameters of network and optimizer, the progress, the options and the machine.
+def save_state(path: Path, step: nn.Cell, progress: Progress, circumstances: dict[str, Any]) -> None:
+    """Write the parameters of network and optimizer, the progress, and what the training depends on.
 
     The file is an npz archive whose entry ``meta`` is JSON; it is read without unpickling anything.
 
     Raises:
         UserError: the file cannot be written.
     """
-    meta = {"format": FORMAT, "progress": asdict(progress), "config": config, "machine": machine}
     arrays = {name: parameter.asnumpy() for name, parameter in _parameters(step).items()}
+    meta = {
+        "format": FORMAT,
+        "progress": asdict(progress),
+        "circumstances": circumstances,
+        "names": list(arrays),
+    }
     # in memory first: a zip file that cannot be finished on a full disk complains again when it is collected
     archive = io.BytesIO()
     np.savez(archive, meta=np.array(json.dumps(meta)), **arrays)
@@ -84,14 +95,15 @@ def load_state(path: Path) -> State:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         meta = json.loads(str(arrays.pop("meta")))
-        progress = Progress(**meta["progress"])
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        if meta["format"] != FORMAT:
+            raise UserError(
+                f"{path} is of format {meta['format']}, this version reads {FORMAT}; start anew with --overwrite"
+            )
+        # the archive's checksums cover what is in its files, not their names
+        arrays = {name: arrays[name] for name in meta["names"]}
+        return State(arrays, Progress(**meta["progress"]), meta["circumstances"])
+    except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, *_DAMAGED) as error:
         raise UserError(f"cannot read the training state {path}: it is damaged; start anew with --overwrite") from error
-    if meta["format"] != FORMAT:
-        raise UserError(
-            f"{path} is of format {meta['format']}, this version reads {FORMAT}; start anew with --overwrite"
-        )
-    return State(arrays, progress, meta["config"], meta["machine"])
 
 
 def restore(step: nn.Cell, state: State, path: Path) -> None:
@@ -111,6 +123,12 @@ def restore(step: nn.Cell, state: State, path: Path) -> None:
         )
     for name, parameter in parameters.items():
         parameter.set_data(Tensor(state.arrays[name]))
+
+
+def first_non_finite(step: nn.Cell) -> str | None:
+    """Return the name of a parameter that holds NaN or infinity, or None."""
+    parameters = _parameters(step).items()
+    return next((name for name, parameter in parameters if not np.isfinite(parameter.asnumpy()).all()), None)
 
 
 def _parameters(step: nn.Cell) -> dict[str, Any]:

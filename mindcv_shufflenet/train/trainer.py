@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from mindspore import Tensor
 
+from mindcv_shufflenet import signals
 from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.data.loader import Loader
 from mindcv_shufflenet.data.seeds import Stream, generator
-from mindcv_shufflenet.errors import Interrupted, RunError
+from mindcv_shufflenet.errors import Interrupted
 from mindcv_shufflenet.evaluate.metrics import Metrics
-from mindcv_shufflenet.train import stop
 from mindcv_shufflenet.train.display import Display
 from mindcv_shufflenet.train.recorder import Recorder
 from mindcv_shufflenet.train.state import Progress
@@ -65,15 +65,16 @@ class Trainer:
 
         Raises:
             Interrupted: Ctrl-C or SIGTERM; the state is saved.
-            RunError: the loss is not a number; the state of the last whole epoch is kept.
+            RunError: the loss or a weight is not a number; the state of the last whole epoch is kept.
         """
-        with stop.held(), self.display.running(self._steps_done()):
+        with signals.held(), self.display.running(self._steps_done()):
             while self.progress.epoch < self.config.epoch_size:
                 self.clock = time.perf_counter()
                 self._train_epoch()
                 train_seconds = self.progress.seconds
                 metrics = self.validate(self._check_signals) if self.validate and self._is_due() else None
                 self._finish_epoch(metrics, train_seconds)
+            signals.take()  # one that comes when all is done and saved has nothing left to stop
         return self.progress
 
     def _train_epoch(self) -> None:
@@ -105,10 +106,7 @@ class Trainer:
         for loss, correct, images in self.unread:
             value = float(loss.asnumpy())
             if not math.isfinite(value):
-                raise RunError(
-                    f"the loss became {value} in epoch {progress.epoch + 1}; try a lower --lr, more --warmup_epochs or"
-                    f" --clip_grad. {self.recorder.state} holds the last state that was saved"
-                )
+                raise self.recorder.diverged(f"the loss became {value} in epoch {progress.epoch + 1}")
             progress.loss_sum += value * images
             progress.correct += int(correct.asnumpy())
             progress.seen += images
@@ -120,7 +118,7 @@ class Trainer:
 
     def _check_signals(self) -> None:
         """Save and leave if a signal has come."""
-        received = stop.take()
+        received = signals.take()
         if received is None:
             return
         self._read_losses()

@@ -1,7 +1,10 @@
 """Checkpoints: the weights of a network alone, in MindSpore's format."""
 
+import logging
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mindspore as ms
@@ -25,8 +28,12 @@ def save_checkpoint(network: nn.Cell, path: str | os.PathLike[str]) -> None:
         UserError: the file cannot be written.
     """
     with atomic_path(path) as temporary:
-        ms.save_checkpoint(network, str(temporary))
-        os.chmod(temporary, 0o666 & ~_umask())  # MindSpore leaves it readable by its owner alone
+        try:
+            with _silence():
+                ms.save_checkpoint(network, str(temporary))
+        finally:
+            temporary.with_suffix(".tmp").unlink(missing_ok=True)  # where MindSpore itself writes at first
+        temporary.chmod(0o644)  # MindSpore leaves it readable by its owner alone
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
@@ -41,7 +48,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     if path.suffix != ".ckpt":
         raise UserError(f"{path} is not a MindSpore checkpoint: its name must end in .ckpt")
     try:
-        parameters = ms.load_checkpoint(str(path))
+        with _silence():
+            parameters = ms.load_checkpoint(str(path))
     except (ValueError, OSError, RuntimeError, TypeError, KeyError) as error:
         raise UserError(
             f"cannot read {path}: it is damaged or not a MindSpore checkpoint; fetch or save it again"
@@ -88,7 +96,11 @@ def _more(names: list[str]) -> str:
     return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep MindSpore from logging a failure, with advice of its own, that is raised anyway."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)

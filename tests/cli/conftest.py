@@ -13,8 +13,9 @@ ROOT = Path(__file__).parents[2]
 MODEL = "shufflenet_v2_x0_5"
 # 8 steps an epoch, with everything on that draws random numbers
 TINY = (
-    f"--model {MODEL} --stem cifar --dataset digits --image_resize 16 --crop_pct 1 --train_crop padded --num_samples 256"
-    " --batch_size 32 --lr 0.05 --warmup_epochs 1 --decay_epochs 9 --re_prob 0.5 --drop_rate 0.2 --label_smoothing 0.1"
+    f"--model {MODEL} --stem cifar --dataset digits --image_resize 16 --crop_pct 1 --train_crop padded"
+    " --num_samples 256 --batch_size 32 --lr 0.05 --warmup_epochs 1 --decay_epochs 9"
+    " --re_prob 0.5 --drop_rate 0.2 --label_smoothing 0.1"
 ).split()
 
 Command = Callable[..., tuple[int, str, str]]

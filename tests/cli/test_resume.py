@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mindcv_shufflenet.files import exclusive
 from mindcv_shufflenet.train.state import load_state
 from mindcv_shufflenet.weights.checkpoint import load_checkpoint
-from tests.cli.conftest import MODEL, TINY, Command, start
+from tests.cli.conftest import MODEL, ROOT, TINY, Command, start
 
 EPOCHS = 10
 LONG = [*TINY, "--epoch_size", EPOCHS, "--ckpt_save_policy", "top_k", "--keep_checkpoint_max", 3]
 # columns of log.csv that do not tell the time
 EXACT = ("epoch", "step", "lr", "train_loss", "train_top1", "val_loss", "val_top1", "val_top5")
-KILLS_AT_RANDOM, KILLS_WHILE_WRITING, SIGNALS = 6, 5, (signal.SIGTERM, signal.SIGINT)
+CORES = len(os.sched_getaffinity(0))
+KILLS_AT_RANDOM, KILLS_WHILE_WRITING, SIGNALS = 7, 6, (signal.SIGTERM, signal.SIGINT)
 
 
 def rows(folder: Path) -> list[list[str]]:
@@ -78,39 +81,42 @@ def go_on(folder: Path, undisturbed: Path) -> subprocess.Popen[str]:
     return start(*LONG, "--ckpt_save_dir", folder, *resume)
 
 
-def kill_while_writing(process: subprocess.Popen[str], folder: Path, writes: int) -> bool:
-    """Kill the process as soon as it is at its n-th temporary file; False if it ended before."""
-    seen, present = 0, False
-    while process.poll() is None:
+def kill_at_random(process: subprocess.Popen[str], folder: Path, rng: random.Random) -> None:
+    """Kill the process at a moment between its first second and about its last."""
+    time.sleep(rng.uniform(1, 16))
+    process.kill()
+
+
+def kill_while_writing(process: subprocess.Popen[str], folder: Path, rng: random.Random) -> None:
+    """Kill the process as soon as it is at its n-th temporary file."""
+    left, present = rng.randint(1, 8), False
+    while process.poll() is None and left:
         now = any(name.startswith(".tmp-") for name in (os.listdir(folder) if folder.exists() else []))
-        seen += now and not present
-        if seen >= writes:
-            process.kill()
-            return True
+        left -= now and not present
         present = now
-    return False
+    process.kill()
 
 
 def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_weights(tmp_path: Path, undisturbed: Path) -> None:
     """Random moments, from the start of the process on, and moments at which a file is being written."""
     rng = random.Random(0)
-    plan = ["random"] * KILLS_AT_RANDOM + ["writing"] * KILLS_WHILE_WRITING
+    plan = [kill_at_random] * KILLS_AT_RANDOM + [kill_while_writing] * KILLS_WHILE_WRITING
     rng.shuffle(plan)
     folder = tmp_path / "run"
-    half_written = 0
-    for kind in plan:
+    killed = half_written = 0
+    while plan or half_written < 3 or killed < 10:
+        kill = plan.pop() if plan else kill_while_writing
         process = go_on(folder, undisturbed)
-        if kind == "random":
-            time.sleep(rng.uniform(1, 16))
-            process.kill()
-        else:
-            assert kill_while_writing(process, folder, rng.randint(1, 8)), process.communicate()[0]
-            half_written += any(path.name.startswith(".tmp-") for path in folder.iterdir())
-        process.communicate()
+        kill(process, folder, rng)
+        output, _ = process.communicate()
         if process.returncode == 0:  # it was faster than the kill: begin again
             check_equal(folder, undisturbed)
             shutil.rmtree(folder)
-    assert half_written >= 3
+            continue
+        assert process.returncode == -signal.SIGKILL, output
+        killed += 1
+        half_written += folder.exists() and any(path.name.startswith(".tmp-") for path in folder.iterdir())
+        assert killed < 30, "no kill falls into a write"
     finish(go_on(folder, undisturbed))
     check_equal(folder, undisturbed)
 
@@ -121,7 +127,10 @@ def test_signals_save_inside_an_epoch_and_tell_their_status(tmp_path: Path, undi
     for number in SIGNALS:
         process = go_on(folder, undisturbed)
         before = load_state(state).progress.epoch if state.exists() else 0
+        deadline = time.monotonic() + 120
         while not (state.exists() and load_state(state).progress.epoch > before):
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
             time.sleep(0.02)
         time.sleep(0.1)
         process.send_signal(number)
@@ -151,6 +160,37 @@ def test_a_full_disk_names_the_file_and_leaves_the_old_run_alone(finished_run: P
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+# Resumes a training whose first checkpoint after the start meets a full disk.
+FULL_DISK = """
+import resource, sys
+from mindcv_shufflenet import cli
+from mindcv_shufflenet.train import recorder
+
+def save(network, path):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, resource.RLIM_INFINITY))
+    original(network, path)
+
+original, recorder.save_checkpoint = recorder.save_checkpoint, save
+sys.exit(cli.main(verb="train"))
+"""
+
+
+def test_a_full_disk_in_the_middle_of_a_checkpoint(finished_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished_run, folder)
+    words = [*TINY, "--epoch_size", 3, "--ckpt_save_dir", folder, "--resume_opt"]
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, *map(str, words)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert f"error: cannot write {folder}/{MODEL}-" in done.stderr
+    names = {path.name for path in finished_run.iterdir()}
+    assert {path.name for path in folder.iterdir()} == names
+    for name in names:
+        if name.endswith(".ckpt"):
+            assert (folder / name).read_bytes() == (finished_run / name).read_bytes()
+    assert load_state(folder / f"{MODEL}-last.state").progress.epoch == 2
+
+
 def test_nan_ends_the_run_with_status_1_and_keeps_the_last_epoch(
     finished_run: Path, tmp_path: Path, command: Command
 ) -> None:
@@ -163,6 +203,7 @@ def test_nan_ends_the_run_with_status_1_and_keeps_the_last_epoch(
     assert "lower --lr" in error
     assert error.count("\n") == 1
     assert "note: lr was 0.05 when the run was stopped and is 1e+20 now" in output
+    assert not list(folder.glob(".tmp-*"))
     arrays = [load_state(path / f"{MODEL}-last.state").arrays for path in (folder, finished_run)]
     assert all(np.array_equal(arrays[0][name], arrays[1][name]) for name in arrays[0])
     last = f"{MODEL}-last.ckpt"
@@ -184,13 +225,54 @@ def test_the_state_beside_a_checkpoint_is_found(finished_run: Path, tmp_path: Pa
     assert status == 0
     assert "all 2 epochs are done" in output
     assert rows(tmp_path / "new") == rows(finished_run)
+    for name in (f"{MODEL}-best.ckpt", f"{MODEL}-last.ckpt"):
+        assert (tmp_path / "new" / name).read_bytes() == (finished_run / name).read_bytes()
 
 
-def test_another_number_of_cores_is_told(finished_run: Path, tmp_path: Path, command: Command) -> None:
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--batch_size", 64], "was trained with 8 steps an epoch and there are 4 now"),
+        (["--stem", "imagenet"], "was trained with stem=cifar and stem is imagenet now; give --stem cifar"),
+        (["--opt", "adam"], "another network or optimizer"),
+        (["--overwrite"], "give only one of them"),
+    ],
+)
+def test_another_training_is_not_resumed(
+    words: list[object], message: str, finished_run: Path, command: Command
+) -> None:
+    before = {path.name: path.read_bytes() for path in finished_run.iterdir()}
+    status, _, error = command(
+        "train", *TINY, "--epoch_size", 3, "--ckpt_save_dir", finished_run, "--resume_opt", *words
+    )
+    assert status == 2
+    assert message in error
+    assert {path.name: path.read_bytes() for path in finished_run.iterdir()} == before
+
+
+def test_two_trainings_in_one_folder(finished_run: Path, tmp_path: Path, command: Command) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished_run, folder)
+    with exclusive(folder):
+        status, _, error = command("train", *TINY, "--epoch_size", 3, "--ckpt_save_dir", folder, "--resume_opt")
+    assert status == 2
+    assert "another process is at work in" in error
+
+
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path: Path, command: Command) -> None:
+    """One step an epoch: its loss is computed before the update that spoils the weights."""
+    words = [*TINY, "--epoch_size", 1, "--num_samples", 32, "--warmup_epochs", 0, "--lr", "1e38", "--momentum", 0.99]
+    status, _, error = command("train", *words, "--ckpt_save_dir", tmp_path, "--weight_decay", "1e10")
+    assert status == 1
+    assert "became NaN or infinite; try a lower --lr" in error
+    assert not list(tmp_path.glob("*.ckpt"))
+    assert load_state(tmp_path / f"{MODEL}-last.state").progress.epoch == 0
+
+
+@pytest.mark.skipif(CORES == 1, reason="one core")
+def test_another_number_of_workers_is_told(finished_run: Path, tmp_path: Path, command: Command) -> None:
     folder = tmp_path / "run"
     shutil.copytree(finished_run, folder)
     words = [*TINY, "--epoch_size", 2, "--ckpt_save_dir", folder, "--resume_opt", "--num_parallel_workers", 1]
     _, output, _ = command("train", *words)
-    cores = len(os.sched_getaffinity(0))
-    if cores > 1:
-        assert f"the run was stopped on workers={cores} and goes on with 1" in output
+    assert f"the run was stopped on workers={CORES} and goes on with 1" in output

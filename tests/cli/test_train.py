@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from PIL import Image
@@ -28,6 +29,7 @@ def test_a_run_leaves_what_it_promises(finished_run: Path) -> None:
     assert all(float(row["images_per_second"]) > 0 and row["ema_top1"] == "" for row in rows)
     config = parse_config(yaml.safe_load((finished_run / "config.yaml").read_text()))
     assert (config.num_classes, config.batch_size, config.stem) == (10, 32, "cifar")
+    assert (config.layout, config.pool, config.drop_rate, config.device_target) == ("megvii", "same", 0.2, "CPU")
     classes = json.loads((finished_run / "classes.json").read_text())
     assert classes["indices"] == {str(digit): digit for digit in range(10)}
 
@@ -45,7 +47,7 @@ def test_the_result_as_json(tmp_path: Path, command: Command) -> None:
 def test_starting_from_a_checkpoint(finished_run: Path, tmp_path: Path, command: Command) -> None:
     """With learning rate 0 and no augmentation, the weights that are validated are the checkpoint's."""
     words = [*TINY, "--epoch_size", 1, "--ckpt_save_dir", tmp_path, "--lr", 0, "--min_lr", 0, "--json", "-"]
-    status, output, error = command("train", *words, "--ckpt_path", finished_run / f"{MODEL}-last.ckpt", "--stem=cifar")
+    status, _, error = command("train", *words, "--ckpt_path", finished_run / f"{MODEL}-last.ckpt")
     assert status == 0, error
     before = load_checkpoint(finished_run / f"{MODEL}-last.ckpt")
     after = load_checkpoint(tmp_path / f"{MODEL}-last.ckpt")
@@ -151,7 +153,45 @@ def test_a_checkpoint_trained_with_another_stem_brings_its_own(
     words = [word for word in TINY if word not in ("--stem", "cifar")]
     checkpoint = finished_run / f"{MODEL}-best.ckpt"
     _, output, _ = command("train", *words, "--ckpt_path", checkpoint, "--ckpt_save_dir", tmp_path, "--epoch_size", 1)
-    assert f"note: from {finished_run}/config.yaml: stem=cifar" in output
+    assert f"note: from {finished_run}/config.yaml: layout=megvii, stem=cifar, pool=same" in output
+
+
+@pytest.mark.parametrize("level", ["O2", "O3"])
+def test_mixed_precision_keeps_names_and_float32_weights(level: str, tmp_path: Path, command: Command) -> None:
+    words = [*TINY, "--epoch_size", 1, "--num_samples", 64, "--ckpt_save_dir", tmp_path, "--loss_scale", 1024]
+    status, _, error = command("train", *words, "--amp_level", level)
+    assert status == 0, error
+    weights = load_checkpoint(tmp_path / f"{MODEL}-last.ckpt")
+    assert len(weights) == 281
+    assert {str(value.dtype) for value in weights.values()} == {"Float32"}
+    checkpoint = ["--ckpt_path", tmp_path / f"{MODEL}-best.ckpt"]
+    assert command("validate", "--model", MODEL, "--dataset", "digits", *checkpoint)[0] == 0
+    status, _, error = command("train", *words, "--amp_level", level, "--epoch_size", 2, "--resume_opt")
+    assert status == 0, error
+
+
+def test_without_jit_and_with_every_other_way_of_training(tmp_path: Path, command: Command) -> None:
+    """Eager mode, Adam with decoupled decay, clipped gradients, a last batch that is not full, no shuffling."""
+    words = [*TINY, "--epoch_size", 1, "--num_samples", 40, "--ckpt_save_dir", tmp_path, "--no-val_while_train"]
+    others = ["--opt", "adamw", "--clip_grad", "--clip_value", 1, "--no-drop_remainder", "--no-shuffle"]
+    status, output, error = command("train", *words, *others, "--mode", 1, "--no-jit")
+    assert status == 0, error
+    assert "40 images in 2 steps an epoch" in output
+    assert "decay_epochs = 10 and the training at 1; --decay_epochs 1 makes them meet" in output
+
+
+def test_cifar10_trains(tmp_path: Path, command: Command) -> None:
+    folder = tmp_path / "cifar-10-batches-bin"
+    folder.mkdir()
+    records = np.random.default_rng(0).integers(256, size=(10_000, 3073), dtype=np.uint8)
+    records[:, 0] %= 10
+    for number in range(1, 6):
+        records.tofile(folder / f"data_batch_{number}.bin")
+    words = ["--model", MODEL, "--stem", "cifar", "--dataset", "cifar10", "--data_dir", tmp_path, "--image_resize", 16]
+    run = [*words, "--epoch_size", 1, "--num_samples", 64, "--batch_size", 32, "--ckpt_save_dir", tmp_path / "run"]
+    status, output, error = command("train", *run, "--no-val_while_train")
+    assert status == 0, error
+    assert "10 classes, 64 images in 2 steps an epoch" in output
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(finished_run: Path, command: Command) -> None:
@@ -163,14 +203,25 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(finished_run: Path, comman
     assert {path.name: path.read_bytes() for path in finished_run.iterdir()} == before
 
 
+def test_overwrite_does_not_delete_the_checkpoint_that_it_starts_from(finished_run: Path, command: Command) -> None:
+    checkpoint = finished_run / f"{MODEL}-best.ckpt"
+    words = [*TINY, "--ckpt_save_dir", finished_run, "--overwrite", "--ckpt_path", checkpoint]
+    status, _, error = command("train", *words)
+    assert status == 2
+    assert f"--overwrite would delete {checkpoint}" in error
+    assert checkpoint.is_file()
+
+
 def test_overwrite_replaces_the_whole_run(finished_run: Path, tmp_path: Path, command: Command) -> None:
     for path in finished_run.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "shufflenet_v2_x1_0-best.ckpt").write_text("of another model")
     status, _, _ = command("train", *TINY, "--epoch_size", 1, "--ckpt_save_dir", tmp_path, "--overwrite")
     assert status == 0
     assert not (tmp_path / f"{MODEL}-2_8.ckpt").exists()
     assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert (tmp_path / "shufflenet_v2_x1_0-best.ckpt").exists()
 
 
 def test_a_run_directory_that_cannot_be_written_is_named(tmp_path: Path, command: Command) -> None:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import math
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -44,7 +46,10 @@ def test_mixed_precision_is_close(finished_run: Path, command: Command) -> None:
 def test_what_was_taken_over_is_told(finished_run: Path, command: Command) -> None:
     words = ["--model", MODEL, "--dataset", "digits", "--ckpt_path", finished_run / f"{MODEL}-last.ckpt"]
     _, output, _ = command("validate", *words)
-    assert f"note: from {finished_run}/config.yaml: stem=cifar, image_resize=16, crop_pct=1.0" in output
+    assert (
+        f"note: from {finished_run}/config.yaml: layout=megvii, stem=cifar, pool=same, image_resize=16, crop_pct=1.0"
+        in output
+    )
     assert "preprocessing: opencv resize to 16, crop 16" in output
     assert "top-1" in output
 
@@ -53,6 +58,35 @@ def test_nothing_is_validated_by_accident(command: Command) -> None:
     status, _, error = command("validate", "--model", MODEL, "--dataset", "digits")
     assert status == 2
     assert "--random_weights" in error
+
+
+def test_other_classes_of_the_same_number_are_refused(finished_run: Path, command: Command, tmp_path: Path) -> None:
+    for name in (f"{MODEL}-last.ckpt", "config.yaml"):
+        (tmp_path / name).write_bytes((finished_run / name).read_bytes())
+    indices = {str(digit): 9 - digit for digit in range(10)}
+    (tmp_path / "classes.json").write_text(json.dumps({"indices": indices}))
+    words = ["--model", MODEL, "--dataset", "digits", "--ckpt_path", tmp_path / f"{MODEL}-last.ckpt"]
+    status, _, error = command("validate", *words)
+    assert status == 2
+    assert "class 0 has index 0 in the data and 9 in" in error
+
+
+def test_training_options_are_not_read_and_that_is_told(finished_run: Path, command: Command, tmp_path: Path) -> None:
+    words = ["--model", MODEL, "--dataset", "digits", "--ckpt_path", finished_run / f"{MODEL}-last.ckpt"]
+    result = tmp_path / "result.json"
+    _, output, _ = command("validate", *words, "--lr", 1, "--re_prob", 0.5, "--eval_shuffle", "--json", result)
+    assert "note: validate does not read lr, re_prob\n" in output
+    assert json.loads(result.read_text())["images"] == 360
+
+
+def test_a_sample_of_imagenet(shared: Path, tmp_path: Path, command: Command) -> None:
+    """100 images of 100 classes under their indices among the 1000."""
+    with tarfile.open(shared / "data" / "imagenet-sample-100.tar") as tar:
+        tar.extractall(tmp_path, filter="data")
+    words = ["--dataset", "imagenet", "--data_dir", tmp_path / "imagenet-sample-100", "--image_resize", 64]
+    got = validate(command, "--random_weights", *words)
+    assert got["images"] == 100
+    assert got["loss"] == pytest.approx(math.log(1000), rel=0.01)
 
 
 def test_random_weights_when_asked_for(command: Command) -> None:

@@ -118,10 +118,50 @@ def test_extract_features_gives_every_stage_of_one_pass(mode: int, stem: str, si
     np.testing.assert_allclose(network(x).asnumpy(), pooled @ weight.T + bias, rtol=1e-3, atol=1e-9)
 
 
+def mindcv_names() -> set[str]:
+    """The parameter names of mindcv's published checkpoints, from their pattern."""
+    norm_parts = ("gamma", "beta", "moving_mean", "moving_variance")
+    names = {"classifier.weight"}
+    for stem in ("first_conv", "conv_last"):
+        names |= {f"{stem}.0.weight", *(f"{stem}.1.{part}" for part in norm_parts)}
+    for index in range(16):
+        branches = {"branch_main": ((0, 3, 5), (1, 4, 6))}
+        if index in (0, 4, 12):
+            branches["branch_proj"] = ((0, 2), (1, 3))
+        for branch_name, (convs, norms) in branches.items():
+            prefix = f"features.{index}.{branch_name}"
+            names |= {f"{prefix}.{conv_index}.weight" for conv_index in convs}
+            names |= {f"{prefix}.{norm_index}.{part}" for norm_index in norms for part in norm_parts}
+    return names
+
+
+@pytest.mark.parametrize(("layout", "pool"), [("megvii", "same"), ("megvii", "pad"), ("torchvision", "pad")])
+def test_the_whole_network_equals_numpy(layout: str, pool: str) -> None:
+    network = create_model("shufflenet_v2_x0_5", layout=layout, pool=pool, num_classes=4)
+    randomise_norms(network)
+    network.set_train(False)
+    images = RNG.standard_normal((1, 3, 64, 64)).astype(np.float32)
+    x = np.maximum(norm(conv(images, network.first_conv[0].weight.asnumpy(), 2, 1), network.first_conv[1]), 0)
+    x = np.pad(x, [(0, 0), (0, 0), *[(1, 1) if pool == "pad" else (0, 1)] * 2])
+    x = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))[:, :, ::2, ::2].max(axis=(4, 5))[
+        :, :, :16, :16
+    ]
+    for index, cell in enumerate(network.features):
+        x = block(x, cell, 2 if index in (0, 4, 12) else 1, layout)
+    pooled = branch(x, network.conv_last, 1).mean(axis=(2, 3))
+    logits = pooled @ network.classifier.weight.asnumpy().T
+    if layout == "torchvision":
+        logits += network.classifier.bias.asnumpy()
+    np.testing.assert_allclose(
+        network(ms.Tensor(images)).asnumpy(), logits, rtol=1e-3, atol=1e-3 * np.abs(logits).max()
+    )
+
+
 def test_parameters_have_mindcv_names_and_shapes() -> None:
     """Names of the published mindcv checkpoints: 56 convolutions, each with its BatchNorm, and one dense layer."""
     network = create_model("shufflenet_v2_x1_0")
     shapes = {parameter.name: parameter.shape for parameter in network.get_parameters()}
+    assert set(shapes) == mindcv_names()
     assert len(shapes) == 56 * 5 + 1
     assert shapes["first_conv.0.weight"] == (24, 3, 3, 3)
     assert shapes["features.0.branch_proj.2.weight"] == (24, 24, 1, 1)
@@ -151,6 +191,16 @@ def test_a_dropout_mask_scales_the_pooled_features(mode: int) -> None:
     expected = (pooled * mask) @ network.classifier.weight.asnumpy().T
     logits = network(x, ms.Tensor(mask, ms.float32)).asnumpy()
     np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-9)
+
+
+def test_dropout_without_a_mask_acts_in_training_alone() -> None:
+    network = create_model("shufflenet_v2_x0_5", stem="cifar", num_classes=5, drop_rate=0.5)
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    x = ms.Tensor(RNG.standard_normal((2, 3, 16, 16)), ms.float32)
+    network.set_train(False)
+    np.testing.assert_array_equal(network(x).asnumpy(), network(x).asnumpy())
+    network.set_train(True)
+    assert (network(x).asnumpy() != network(x).asnumpy()).any()
 
 
 @pytest.mark.parametrize(

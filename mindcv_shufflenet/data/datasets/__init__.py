@@ -1,6 +1,5 @@
 """The data sets by name: ``open_split("digits", "", "val")``. No MindSpore in this room."""
 
-import difflib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from mindcv_shufflenet.data.datasets import cifar10, digits, folder, imagenet
 from mindcv_shufflenet.data.datasets.base import Split
-from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.errors import UserError, nearest
 
 __all__ = ["DATASETS", "Reader", "Split", "open_split"]
 
@@ -51,9 +50,9 @@ def open_split(
     """
     reader = DATASETS.get(dataset)
     if reader is None:
-        near = difflib.get_close_matches(dataset.lower(), DATASETS, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise UserError(f"unknown data set {dataset!r}: {hint}(known: {', '.join(DATASETS)})")
+        raise UserError(
+            f"unknown data set {dataset}{nearest(dataset.lower(), DATASETS)}; there are {', '.join(DATASETS)}"
+        )
     # The shell leaves the ~ of --data_dir=~/data as it is, and YAML does too.
     root = Path(data_dir).expanduser()
     if download:

@@ -50,7 +50,7 @@ def test_unknown_split():
 
 def test_unknown_data_set_gets_the_nearest_name():
     with pytest.raises(
-        UserError, match=r"unknown data set 'CIFAR-10': did you mean cifar10\?.*digits, folder, imagenet"
+        UserError, match=r"unknown data set CIFAR-10 \(did you mean cifar10\?\).*digits, folder, imagenet"
     ):
         open_split("CIFAR-10", "", "val")
 

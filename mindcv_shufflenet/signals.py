@@ -1,8 +1,8 @@
 """Ctrl-C and SIGTERM held back, so that a training can look for them where its state is whole.
 
-While MindSpore runs a graph it takes SIGINT itself and sends the process a SIGTERM instead. Blocked signals stay pending
-and reach no handler, provided that every thread blocks them: the command line therefore imports MindSpore, whose threads
-inherit the mask, with the signals held.
+While MindSpore runs a graph it takes SIGINT itself and sends the process a SIGTERM instead. Blocked signals stay
+pending and reach no handler, provided that every thread blocks them: the command line therefore imports MindSpore,
+whose threads inherit the mask, with the signals held.
 """
 
 import signal
