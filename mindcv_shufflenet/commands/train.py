@@ -89,7 +89,8 @@ def run(arguments: argparse.Namespace) -> None:
         console.print(f"note: {note}")
     console.print(
         f"{config.model}, {config.num_classes} classes,"
-        f" {len(setup.split)} images in {len(setup.loader)} steps an epoch, on {machine.device} with {machine.cores} core(s)"
+        f" {len(setup.split)} images in {len(setup.loader)} steps an epoch,"
+        f" on {machine.device} with {machine.cores} core(s)"
     )
     if progress.epoch >= config.epoch_size:
         console.print(f"all {config.epoch_size} epochs are done; give a larger --epoch_size to train on")
