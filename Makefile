@@ -26,7 +26,7 @@ clean:
 
 .venv/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null || \
-	  { echo "error: Python 3.11 or 3.12 is needed and $(PYTHON) is $$($(PYTHON) --version 2>&1); give another: make PYTHON=python3.12 ..." >&2; exit 2; }
+	  { echo "error: Python 3.11 or 3.12 is needed and $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1); give another: make PYTHON=python3.12 ..." >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
 	  { echo "error: $(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 2; }
 	$(PYTHON) -m venv .venv

@@ -6,7 +6,7 @@ import time
 
 from rich.progress import Progress
 
-from mindcv_shufflenet import parallel
+from mindcv_shufflenet import parallel, schema
 from mindcv_shufflenet.commands.setup import (
     NETWORK_OPTIONS,
     PREPROCESSING_OPTIONS,
@@ -19,7 +19,7 @@ from mindcv_shufflenet.commands.setup import (
     unread_options,
     write_json,
 )
-from mindcv_shufflenet.config import LossOptions, OptimizerOptions, RunOptions, ScheduleOptions, parse_config
+from mindcv_shufflenet.config import parse_config
 from mindcv_shufflenet.data.loader import eval_loader
 from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.evaluate.evaluator import evaluate
@@ -27,7 +27,7 @@ from mindcv_shufflenet.train.engine import compiled, mixed_precision
 from mindcv_shufflenet.weights.checkpoint import load_weights
 
 # Groups of options that validation has no use for.
-_TRAINING = (RunOptions, OptimizerOptions, ScheduleOptions, LossOptions)
+_TRAINING = (schema.RunOptions, schema.OptimizerOptions, schema.ScheduleOptions, schema.LossOptions)
 UNREAD = {name for group in _TRAINING for name in group.__annotations__} | {
     *("train_crop", "scale", "ratio", "hflip", "vflip", "color_jitter", "shuffle", "drop_remainder", "resume_opt"),
     *("re_prob", "re_scale", "re_ratio", "re_value", "re_max_attempts", "drop_rate", "amp_level", "loss_scale"),

@@ -1,0 +1,202 @@
+"""Every option of the suite, once: its name, type, bounds, default and meaning, in groups.
+
+The command line, the YAML files and ``docs/options.md`` are all read from this schema. Names and defaults are mindcv's
+unless the description says otherwise.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+AmpLevel = Literal["O0", "O1", "O2", "O3"]
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, coerce_numbers_to_str=True, defer_build=True
+    )
+
+
+class SystemOptions(_Options):
+    """system"""
+
+    mode: Literal[0, 1] = Field(0, description="0: graph mode; 1: PyNative mode")
+    jit: bool = Field(True, description="in PyNative mode compile the training step; --no-jit to debug it line by line")
+    device_target: Literal["auto", "Ascend", "GPU", "CPU"] = Field(
+        "auto", description="device to run on; auto takes the first of Ascend, GPU, CPU that is there"
+    )
+    distribute: bool = Field(False, description="data-parallel training; found out from the launcher")
+    seed: int = Field(42, ge=0, lt=2**31, description="seed of weights, order, augmentation and dropout")
+    val_while_train: bool = Field(True, description="validate while training")
+    val_interval: Count = Field(1, description="epochs between two validations")
+    log_interval: Count = Field(100, description="steps between two readings of the loss: progress and NaN check")
+
+
+class DataOptions(_Options):
+    """data"""
+
+    dataset: str = Field("imagenet", description="digits, folder, imagenet or cifar10")
+    data_dir: str = Field("./", description="folder of the data set")
+    train_split: str = Field("train", description="name of the training split")
+    val_split: str = Field("val", description="name of the validation split")
+    dataset_download: bool = Field(False, description="fetch the data set into data_dir if it is not there")
+    num_parallel_workers: Count | None = Field(None, description="threads that prepare images; None: number of cores")
+    shuffle: bool = Field(True, description="read the training images in a new order each epoch")
+    num_samples: Count | None = Field(
+        None, description="use this many images, evenly spaced (train: of the training split); None: all"
+    )
+    batch_size: Count = Field(128, description="images a step")
+    drop_remainder: bool = Field(True, description="leave out the last training batch of an epoch if it is not full")
+    eval_shuffle: bool = Field(False, description="validate in a random order")
+
+
+class AugmentationOptions(_Options):
+    """augmentation"""
+
+    image_resize: int = Field(224, ge=8, description="height and width of the network's input in pixels")
+    train_crop: Literal["auto", "resized", "padded"] = Field(
+        "auto",
+        description="resized: random area and aspect ratio; padded: shift within an eighth of the size;"
+        " auto: padded for cifar10, else resized",
+    )
+    scale: tuple[Positive, Positive] = Field((0.08, 1.0), description="smallest and largest area of a resized crop")
+    ratio: tuple[Positive, Positive] = Field((0.75, 1.333), description="narrowest and widest aspect ratio of it")
+    hflip: Fraction = Field(0.5, description="probability of a horizontal flip")
+    vflip: Fraction = Field(0.0, description="probability of a vertical flip")
+    color_jitter: NonNegative | Annotated[list[NonNegative], Field(min_length=3, max_length=4)] | None = Field(
+        0.4, description="one number, or brightness, contrast, saturation and optionally hue (at most 0.5)"
+    )
+    interpolation: Literal["bilinear", "nearest", "bicubic", "area"] = Field("bilinear", description="of a resize")
+    auto_augment: str | None = Field(None, description="augmentation policy")
+    aug_splits: int = Field(0, ge=0, description="augmentation splits of AugMix")
+    aug_repeats: int = Field(0, ge=0, description="repeated augmentation")
+    re_prob: Fraction = Field(0.0, description="probability of erasing a rectangle")
+    re_scale: tuple[Positive, Positive] = Field((0.02, 0.33), description="smallest and largest erased area")
+    re_ratio: tuple[Positive, Positive] = Field((0.3, 3.3), description="smallest and largest height/width of it")
+    re_value: Literal["random"] | float | Annotated[list[float], Field(min_length=1)] = Field(
+        0.0, description="what stands in the rectangle, after normalisation: a number, one a channel, or random"
+    )
+    re_max_attempts: Count = Field(10, description="tries to find a rectangle that fits")
+    mean: list[float] = Field([123.675, 116.28, 103.53], description="mean a channel, of 0..255")
+    std: list[Positive] = Field([58.395, 57.12, 57.375], description="standard deviation a channel, of 0..255")
+    crop_pct: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.875, description="share of the resized short side that validation crops"
+    )
+    resize_backend: Literal["opencv", "pillow"] = Field(
+        "opencv",
+        description="resize of validation: opencv (no antialiasing; mindcv's and our weights) or pillow (antialiased;"
+        " torchvision's and most others')",
+    )
+    mixup: NonNegative = Field(0.0, description="alpha of mixup")
+    cutmix: NonNegative = Field(0.0, description="alpha of cutmix")
+    cutmix_prob: Fraction = Field(1.0, description="probability of mixup or cutmix")
+
+
+class ModelOptions(_Options):
+    """model"""
+
+    model: str = Field("shufflenet_v2_x1_0", description="name of the network; `shufflenet models` lists them")
+    num_classes: Count | None = Field(None, description="classes; None: as many as the data set has")
+    in_channels: Count = Field(3, description="channels of an image: 3 (RGB) or 1 (grey)")
+    layout: Literal["megvii", "torchvision"] | None = Field(
+        None, description="megvii (default; mindcv's parameters) or torchvision (even split, classifier with bias)"
+    )
+    stem: Literal["imagenet", "cifar"] = Field(
+        "imagenet", description="imagenet: stride 2 and max pool; cifar: stride 1, for images of about 32 pixels"
+    )
+    pool: Literal["same", "pad"] | None = Field(
+        None, description="padding of the max pool: same (mindcv) or pad (Megvii, torchvision); None: by layout"
+    )
+    drop_rate: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="dropout before the classifier")
+    drop_path_rate: Fraction | None = Field(None, description="stochastic depth")
+    pretrained: bool = Field(False, description="start from published weights")
+    ckpt_path: str = Field("", description="checkpoint to start from or to validate")
+    random_weights: bool = Field(False, description="validate the untrained network")
+    resume_opt: bool = Field(False, description="go on with a stopped run from its MODEL-last.state")
+
+
+class RunOptions(_Options):
+    """run"""
+
+    epoch_size: Count = Field(90, description="epochs to train")
+    ckpt_save_dir: str = Field("./ckpt", description="run directory")
+    overwrite: bool = Field(False, description="let a new run replace the one in ckpt_save_dir")
+    ckpt_save_interval: Count = Field(1, description="epochs between two numbered checkpoints")
+    ckpt_save_policy: Literal["latest_k", "top_k"] | None = Field(
+        "latest_k", description="numbered checkpoints to keep: the latest, the best by val_top1, or all (None)"
+    )
+    keep_checkpoint_max: int = Field(10, ge=0, description="how many numbered checkpoints to keep")
+    dataset_sink_mode: bool | Literal["auto"] = Field("auto", description="feed the device from its own queue")
+    ema: bool = Field(False, description="keep a moving average of the weights")
+    ema_decay: Fraction = Field(0.9999, description="decay of the moving average")
+    clip_grad: bool = Field(False, description="limit the norm of the gradients")
+    clip_value: Positive = Field(15.0, description="limit of the global gradient norm")
+    gradient_accumulation_steps: Count = Field(1, description="steps between two updates")
+
+
+class OptimizerOptions(_Options):
+    """optimizer"""
+
+    opt: Literal["sgd", "momentum", "adam", "adamw", "lion", "nadam", "adan", "rmsprop", "adagrad", "lamb"] = Field(
+        "momentum", description="optimizer"
+    )
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of sgd and momentum")
+    weight_decay: NonNegative = Field(4e-5, description="L2 penalty; decoupled for adamw")
+    weight_decay_filter: Literal["disable", "auto", "norm_and_bias"] = Field(
+        "auto", description="no decay for: nothing (disable), BatchNorm (auto), BatchNorm and bias (norm_and_bias)"
+    )
+    use_nesterov: bool = Field(False, description="Nesterov's momentum")
+    eps: Positive = Field(1e-10, description="term that keeps the denominator of adam and adamw from zero")
+    layer_decay: Positive | None = Field(None, description="learning rate decay from layer to layer")
+
+
+class ScheduleOptions(_Options):
+    """schedule"""
+
+    scheduler: Literal[
+        "constant",
+        "cosine_decay",
+        "exponential_decay",
+        "linear_decay",
+        "polynomial_decay",
+        "step_decay",
+        "multi_step_decay",
+        "one_cycle",
+        "cyclic",
+    ] = Field("cosine_decay", description="course of the learning rate after the warm-up")
+    lr: NonNegative = Field(0.001, description="learning rate after the warm-up")
+    min_lr: NonNegative = Field(1e-6, description="where cosine_decay and linear_decay end")
+    warmup_epochs: int = Field(3, ge=0, description="epochs of linear warm-up")
+    warmup_factor: Fraction = Field(0.0, description="the warm-up starts at lr times this")
+    decay_epochs: Count = Field(100, description="epochs of cosine_decay and linear_decay; period of step_decay")
+    decay_rate: Positive = Field(
+        0.9, description="factor of step, multi-step and exponential decay; polynomial's power"
+    )
+    multi_step_decay_milestones: list[Count] = Field([30, 60, 90], description="epochs at which multi_step_decay acts")
+    lr_epoch_stair: bool = Field(False, description="change the learning rate each epoch instead of each step")
+    num_cycles: Count = Field(1, description="cycles of cosine_decay")
+    cycle_decay: Positive = Field(1.0, description="factor of the learning rate from cycle to cycle")
+
+
+class LossOptions(_Options):
+    """loss"""
+
+    loss: Literal["CE", "BCE"] = Field("CE", description="CE: cross entropy; BCE: binary cross entropy")
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="share of the label given to all")
+    aux_factor: NonNegative = Field(0.0, description="weight of auxiliary outputs")
+    reduction: Literal["mean", "sum"] = Field("mean", description="of the loss over a batch")
+
+
+class PrecisionOptions(_Options):
+    """precision"""
+
+    amp_level: AmpLevel = Field("O0", description="mixed precision: O0 float32 ... O3 float16 throughout")
+    val_amp_level: AmpLevel = Field("O0", description="the same for validation")
+    amp_cast_list: list[str] | None = Field(None, description="operations to cast")
+    loss_scale_type: Literal["fixed", "dynamic", "auto"] = Field("fixed", description="kind of loss scale")
+    loss_scale: Positive = Field(1.0, description="factor of the loss, taken out of the gradients again")
+    drop_overflow_update: bool = Field(False, description="leave out an update whose gradients overflow")
