@@ -86,12 +86,9 @@ def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> 
             module = importlib.import_module(f"mindcv_shufflenet.commands.{verb}")
         module.run(parsed)
         return 0
-    except UserError as error:
+    except (UserError, RunError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
-    except RunError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return error.status
     except Interrupted as error:
         print(f"stopped: {error}", file=sys.stderr)
         return error.status

@@ -10,9 +10,13 @@ class UserError(Exception):
     The command line prints it as ``error: ...`` and exits with status 2; no traceback.
     """
 
+    status = 2
+
 
 class RunError(Exception):
     """A run that failed although its input was in order (a NaN loss, a lost rank): one line, exit status 1."""
+
+    status = 1
 
 
 class Interrupted(Exception):

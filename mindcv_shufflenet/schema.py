@@ -33,7 +33,9 @@ class SystemOptions(_Options):
     seed: int = Field(42, ge=0, lt=2**31, description="seed of weights, order, augmentation and dropout")
     val_while_train: bool = Field(True, description="validate while training")
     val_interval: Count = Field(1, description="epochs between two validations")
-    log_interval: Count = Field(100, description="steps between two readings of the loss: progress and NaN check")
+    log_interval: Count = Field(
+        100, description="steps between two readings of the loss, for the NaN check; a progress bar reads more often"
+    )
 
 
 class DataOptions(_Options):

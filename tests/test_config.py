@@ -69,11 +69,11 @@ def test_what_is_not_built_is_refused(name: str, value: object) -> None:
         parse_config({name: value})
 
 
-def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/somebody")
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     config = parse_config({"data_dir": "~/data", "ckpt_save_dir": "~", "ckpt_path": "a~b.ckpt"})
     paths = (config.data_dir, config.ckpt_save_dir, config.ckpt_path)
-    assert paths == ("/home/somebody/data", "/home/somebody", "a~b.ckpt")
+    assert paths == (str(tmp_path / "data"), str(tmp_path), "a~b.ckpt")
 
 
 def test_defaults_and_what_is_built_agree() -> None:

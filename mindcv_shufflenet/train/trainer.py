@@ -87,10 +87,14 @@ class Trainer:
                 loss, correct = self.step(*inputs)
                 self.unread.append((loss, correct, len(batch.label)))
                 progress.step += 1
-                if progress.step % self.config.log_interval == 0 or self.display.bar:
+                if progress.step % self.config.log_interval == 0 or self._bar_is_late():
                     self._read_losses()
                 self._check_signals()
         self._read_losses()
+
+    def _bar_is_late(self) -> bool:
+        """Whether a progress bar has stood still for a while; to read a loss makes a device wait, so not each step."""
+        return self.display.bar is not None and time.perf_counter() - self.clock > 0.5
 
     def _dropout_mask(self, images: int) -> np.ndarray | None:
         """Draw the factors of the pooled features of one step: 0, or 1 / (1 - drop_rate)."""
