@@ -2,6 +2,6 @@
 
 import sys
 
-from mindcv_shufflenet.cli import main
+from mindcv_shufflenet.__main__ import run
 
-sys.exit(main(verb="train"))
+sys.exit(run(verb="train"))

@@ -10,11 +10,25 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "create_model": "mindcv_shufflenet.models.registry",
+    "get_model": "mindcv_shufflenet.models.registry",
     "list_models": "mindcv_shufflenet.models.registry",
+    "load_weights": "mindcv_shufflenet.weights.load",
+    "Predictor": "mindcv_shufflenet.deploy.predictor",
+    "inference_model": "mindcv_shufflenet.deploy.predictor",
     "count": "mindcv_shufflenet.models.complexity",
     "UserError": "mindcv_shufflenet.errors",
 }
-__all__ = ["UserError", "__version__", "count", "create_model", "list_models"]
+__all__ = [
+    "Predictor",
+    "UserError",
+    "__version__",
+    "count",
+    "create_model",
+    "get_model",
+    "inference_model",
+    "list_models",
+    "load_weights",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,18 +4,23 @@ A verb's module is imported only when the verb is called, so that ``--help`` and
 """
 
 import argparse
+import errno
 import importlib
+import io
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mindcv_shufflenet.config import Config, load_yaml, unknown_option
+from mindcv_shufflenet.config import Config, find_recipe, load_yaml, parse_config, unknown_option
 from mindcv_shufflenet.errors import Interrupted, RunError, UserError, nearest
 from mindcv_shufflenet.option_types import is_boolean, is_list, parse_text
 from mindcv_shufflenet.signals import held
+
+WEIGHTS_SUFFIXES = (".ckpt", ".safetensors", ".npz", ".onnx", ".pth", ".pt")
 
 PROGRAM = "shufflenet"
 
@@ -28,12 +33,18 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``-c``, ``--json`` and every option of the schema, in the schema's groups."""
+    """Add ``-c``, ``--json`` and every option of the schema."""
     parser.add_argument("-c", "--config", metavar="FILE", help="YAML recipe; options on the command line go before it")
     _add_json_argument(parser)
+    _add_options(parser, Config.model_fields)
+
+
+def _add_options(parser: argparse.ArgumentParser, names: Collection[str]) -> None:
+    """Add options of the schema, in its groups."""
     for options in reversed(Config.__bases__):
-        group = parser.add_argument_group((options.__doc__ or "").strip())
-        for name in options.__annotations__:
+        chosen = [name for name in options.__annotations__ if name in names]
+        group = parser.add_argument_group((options.__doc__ or "").strip()) if chosen else parser
+        for name in chosen:
             field = Config.model_fields[name]
             extra: dict[str, Any] = (
                 {"nargs": "?", "const": "True"} if is_boolean(field) else {"nargs": "+"} if is_list(field) else {}
@@ -42,9 +53,41 @@ def _add_config_arguments(parser: argparse.ArgumentParser) -> None:
             group.add_argument(f"--{name}", metavar="VALUE", default=argparse.SUPPRESS, help=text, **extra)
 
 
+# Options of the schema that a verb takes which needs not all of them.
+_MACHINE = ("mode", "device_target", "num_parallel_workers", "batch_size")
+_NETWORK = ("model", "num_classes", "in_channels", "layout", "stem", "pool", "pretrained", "ckpt_path")
+_INPUT = ("image_resize", "crop_pct", "interpolation", "resize_backend", "mean", "std", "channel_order")
+
+
 def _add_models_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pattern", nargs="?", default="*", help="names to list, with wildcards: 'shufflenet_v2_*'")
     _add_json_argument(parser)
+
+
+def _add_predict_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("images", nargs="+", metavar="IMAGE|DIR", help="image files, and folders that are searched")
+    parser.add_argument("--topk", type=int, default=5, metavar="K", help="classes to list for each image (default: 5)")
+    parser.add_argument("--cam", metavar="DIR", help="write a Grad-CAM picture of each image there")
+    _add_json_argument(parser)
+    _add_options(parser, (*_NETWORK, *_INPUT, *_MACHINE))
+
+
+def _add_convert_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SRC", help=f"the weights file to read: {' '.join(WEIGHTS_SUFFIXES)}")
+    parser.add_argument("target", metavar="DST", help="the weights file to write; its suffix tells the kind")
+    parser.add_argument(
+        "--keys",
+        choices=("mindspore", "megvii", "torchvision", "mmpretrain"),
+        help="whose parameter names to write (default: for .pth PyTorch's of the layout, else mindspore's)",
+    )
+    _add_json_argument(parser)
+    _add_options(parser, ("model", "layout", "allow_missing", "overwrite"))
+
+
+def _add_verify_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="MODEL.TAG of published weights; without a tag mindcv's")
+    _add_json_argument(parser)
+    _add_options(parser, (*_MACHINE, "dataset", "data_dir", "val_split", "num_samples", "ckpt_path"))
 
 
 def _add_json_argument(parser: argparse.ArgumentParser) -> None:
@@ -53,10 +96,16 @@ def _add_json_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+# What may follow a switch as its value.
+_SWITCH_VALUES = {"true", "false", "yes", "no", "on", "off", "0", "1", "auto", "none", "null"}
+
 # verb: what it does, its arguments. The module mindcv_shufflenet.commands.VERB has run(arguments).
 VERBS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "train": ("train a network on a data set", _add_config_arguments),
     "validate": ("top-1, top-5 and loss of a checkpoint", _add_config_arguments),
+    "predict": ("name what is in images", _add_predict_arguments),
+    "convert": ("turn a weights file into another kind, naming or layout", _add_convert_arguments),
+    "verify": ("compare published weights with their published score", _add_verify_arguments),
     "models": ("list the networks with their parameters and multiply-adds", _add_models_arguments),
 }
 
@@ -69,6 +118,9 @@ def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> 
         verb: what ``train.py`` and ``validate.py`` stand for; None: the first word tells.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):  # a terminal that knows ASCII alone shows the rest as escapes
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         if verb is None:
             if not words or words[0] in ("-h", "--help"):
@@ -95,14 +147,24 @@ def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> 
     except KeyboardInterrupt:
         print("stopped by Ctrl-C", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) or error.filename is None:
+            return _output_failed(error)
+        print(
+            f"error: cannot use {error.filename}: {error.strerror}; check the path and its permissions", file=sys.stderr
+        )
+        return 2
+
+
+def _output_failed(error: OSError) -> int:
+    """End quietly where the reader of our output, ``head`` for example, has seen enough, else say why it failed."""
+    if not isinstance(error, BrokenPipeError) and error.errno != errno.ENOSPC:
+        raise error
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
         return 0
-
-
-def entry_point() -> NoReturn:
-    """The console script ``shufflenet``."""
-    sys.exit(main())
+    print(f"error: cannot write the output: {error.strerror}; make room", file=sys.stderr)
+    return 1
 
 
 def _overview() -> str:
@@ -123,9 +185,11 @@ def _parse(program: str, verb: str, words: list[str]) -> argparse.Namespace:
     parser = _Parser(prog=program, usage=usage, description=text, allow_abbrev=False)
     add_arguments(parser)
     known = {action.dest for action in parser._actions}
-    namespace, unknown = parser.parse_known_args([_normalise(word, known) for word in words])
+    namespace, unknown = parser.parse_known_args([_normalise(word, known) for word in _join_values(words)])
     if unknown:
         name, equals, _ = unknown[0].lstrip("-").partition("=")
+        if unknown[0].startswith("-") and not unknown[0].startswith("--") and name in known:
+            raise UserError(f"unknown option {unknown[0]}: options begin with two dashes, --{name}")
         raise UserError(unknown_option(name) if equals or unknown[0].startswith("-") else f"unexpected argument {name}")
     _check_json_path(namespace.json)
     namespace.given = {
@@ -133,18 +197,51 @@ def _parse(program: str, verb: str, words: list[str]) -> argparse.Namespace:
         for name, value in vars(namespace).items()
         if name in Config.model_fields
     }
-    recipe = load_yaml(namespace.config) if getattr(namespace, "config", None) else {}
+    recipe = load_yaml(find_recipe(namespace.config)) if getattr(namespace, "config", None) else {}
     namespace.options = recipe | namespace.given
+    if add_arguments is not _add_models_arguments:
+        parse_config(namespace.options)  # a wrong value is told before MindSpore is imported, which takes a second
     return namespace
 
 
+# Files of a run, which no result may replace.
+_RUN_FILES = ("config.yaml", "classes.json", "log.csv", "*.ckpt", "*.state")
+
+
 def _check_json_path(path: str | None) -> None:
-    """Refuse a place for the result that cannot be written, before the work is done."""
+    """Refuse a place for the result that cannot be written, or would replace a run's file, before the work is done."""
     if path in (None, "-"):
         return
-    folder = Path(path).absolute().parent
-    if Path(path).is_dir() or not os.access(folder, os.W_OK):
+    target = Path(path)
+    if any(fnmatch(target.name, name) for name in _RUN_FILES):
+        raise UserError(f"--json {path} is the name of a file of a run; give another, such as result.json")
+    if target.exists() and not target.is_file() and not target.is_dir():  # a device, a pipe
+        return
+    if target.is_dir() or not os.access(target.absolute().parent, os.W_OK):
         raise UserError(f"cannot write {path}: give --json a file in a folder that is there and can be written")
+
+
+def _join_values(words: list[str]) -> list[str]:
+    """Write ``--name value`` as ``--name=value``, so that a value may look like an option or a negative number.
+
+    A switch that stands alone gets its True, so that it does not take the next argument for its value.
+    """
+    joined: list[str] = []
+    following = iter([*words[1:], ""])
+    skip = False
+    for word, value in zip(words, following, strict=True):
+        field = Config.model_fields.get(word[2:].replace("-", "_")) if word.startswith("--") else None
+        if skip:
+            skip = False
+        elif field is None or is_list(field):
+            joined.append(word)
+        elif is_boolean(field):
+            skip = value.lower() in _SWITCH_VALUES
+            joined.append(f"{word}={value if skip else True}")
+        else:
+            skip = bool(value) and not value.startswith("--")
+            joined.append(f"{word}={value}" if skip else word)
+    return joined
 
 
 def _normalise(word: str, known: set[str]) -> str:

@@ -22,7 +22,6 @@ NOT_BUILT: dict[str, tuple[Any, ...]] = {
     "cutmix": (0.0,),
     "cutmix_prob": (1.0,),
     "drop_path_rate": (None, 0.0),
-    "pretrained": (False,),
     "ema": (False,),
     "ema_decay": (0.9999,),
     "gradient_accumulation_steps": (1,),
@@ -75,7 +74,12 @@ class Config(
     @classmethod
     def _home(cls, path: str) -> str:
         """Expand ``~``, which the shell leaves alone in ``--data_dir=~/data`` and YAML everywhere."""
-        return str(Path(path).expanduser()) if path.startswith("~") else path
+        if "\0" in path or any(0xD800 <= ord(letter) < 0xE000 for letter in path):
+            raise ValueError("a path cannot hold such characters")
+        try:
+            return str(Path(path).expanduser()) if path.startswith("~") else path
+        except RuntimeError:
+            raise ValueError("there is no such user; write the path in full") from None
 
     @field_validator("*", mode="before")
     @classmethod
@@ -106,6 +110,10 @@ class Config(
             raise ValueError("use_nesterov needs a momentum above 0")
         if self.use_nesterov and self.opt == "adamw":
             raise ValueError("use_nesterov is for sgd, momentum and adam; adamw has no such form")
+        if self.random_weights and self.ckpt_path:
+            raise ValueError("random_weights and ckpt_path are both given; leave one out")
+        if self.reset_classifier and not self.ckpt_path:
+            raise ValueError("reset_classifier is for the weights of ckpt_path, which is not given")
         if self.overwrite and self.resume_opt:
             raise ValueError("overwrite begins a run anew and resume_opt goes on with one: give only one of them")
         if self.ckpt_save_policy == "top_k" and not self.val_while_train:
@@ -114,6 +122,16 @@ class Config(
             if (value := getattr(self, name)) not in allowed:
                 raise ValueError(f"{name}={value} is not built yet; what works is {_spell(allowed)}")
         return self
+
+    @property
+    def network(self) -> str:
+        """The name of the network, without the tag of its weights."""
+        return self.model.partition(".")[0]
+
+    @property
+    def crops_resized(self) -> bool:
+        """Whether training crops a random area and resizes it, rather than shifting the image."""
+        return self.train_crop == "resized" or (self.train_crop == "auto" and self.dataset != "cifar10")
 
     def replace(self, **changes: Any) -> "Config":
         """Return a copy with some options changed, validated again."""
@@ -136,6 +154,14 @@ def parse_config(values: dict[str, Any]) -> Config:
         raise UserError(_explain(error.errors(include_url=False)[0], values)) from None
 
 
+def find_recipe(name: str) -> str:
+    """Return the file of a recipe that is given by its path, or by the name of one in the repository's ``configs/``."""
+    if not Path(name).exists():
+        for path in (Path(__file__).parents[1] / "configs").glob(f"*/{name.removesuffix('.yaml')}.yaml"):
+            return str(path)
+    return name
+
+
 def load_yaml(path: str | Path) -> dict[str, Any]:
     """Read the options of a YAML recipe, unchecked.
 
@@ -148,7 +174,7 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise UserError(f"cannot read the recipe {path}: {reason}; give the path of a YAML file to -c") from None
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, _UniqueKeys)  # a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" at line {mark.line + 1}" if mark else ""
@@ -160,6 +186,19 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise UserError(f"{path} must hold options as `name: value` lines")
     return {name.replace("-", "_"): value for name, value in values.items()}
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a name that stands twice; YAML itself takes the last one without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(key.value).replace("-", "_")
+            if name in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{name} stands there twice", key.start_mark)
+            seen.add(name)
+        return super().construct_mapping(node, deep)
 
 
 def unknown_option(name: str) -> str:
@@ -176,7 +215,8 @@ def _explain(error: Any, values: dict[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         return unknown_option(name)
     if len(error["loc"]) > 1:
-        message = f"it takes {Config.model_fields[name].description}"
+        bound = f" ({message})" if error["type"].startswith(("greater", "less")) else ""
+        message = f"it takes {Config.model_fields[name].description}{bound}"
     return f"{name}={values[name]}: {message}"
 
 

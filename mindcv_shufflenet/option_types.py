@@ -3,29 +3,52 @@
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import yaml
 from pydantic.fields import FieldInfo
+
+_SWITCHES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 def parse_text(field: FieldInfo, text: str) -> Any:
-    """Turn the text of a command-line value into what YAML would have given for it.
+    """Turn the text of a command-line value into a value of Python's, as far as its form tells.
 
-    Lists are written ``0.08,1``, ``[0.08, 1]`` or ``(0.08, 1)``.
+    Lists are written ``0.08,1``, ``[0.08, 1]`` or ``(0.08, 1)``; one number is a list where nothing else is taken.
     """
     leaves = leaf_types(field)
-    if text.lower() in ("none", "null") and type(None) in leaves:
+    if text.strip().lower() in ("none", "null") and type(None) in leaves:
         return None
-    if leaves <= {str, type(None)}:
-        return text
-    text = text.strip()
-    if text.startswith("(") and text.endswith(")"):
-        text = f"[{text[1:-1].rstrip(',')}]"
-    elif "," in text and not text.startswith("["):
-        text = f"[{text}]"
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
+    inner = text.strip()
+    bracketed = inner[:1] + inner[-1:] in ("[]", "()")
+    if is_list(field) and (bracketed or "," in inner or _takes_lists_alone(field)):
+        parts = (inner[1:-1] if bracketed else inner).split(",")
+        return [_scalar(part.strip(), _element_types(field)) for part in parts if part.strip()]
+    return _scalar(text, leaves)
+
+
+def _scalar(text: str, leaves: set[type]) -> Any:
+    """A number or a switch where one is taken and meant, else the text."""
+    if bool in leaves and text.strip().lower() in _SWITCHES:
+        return _SWITCHES[text.strip().lower()]
+    for number in (int, float) if leaves & {int, float, bool} else ():
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _element_types(field: FieldInfo) -> set[type]:
+    """The plain types that an element of an option's list may have."""
+    return {
+        element
+        for part in _parts(field.annotation)
+        if get_origin(part) in (list, tuple)
+        for argument in get_args(part)
+        for element in _parts(argument)
+    }
+
+
+def _takes_lists_alone(field: FieldInfo) -> bool:
+    return all(part is type(None) or get_origin(part) in (list, tuple) for part in _parts(field.annotation))
 
 
 def is_boolean(field: FieldInfo) -> bool:

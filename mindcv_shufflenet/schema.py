@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 Fraction = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Epochs = Annotated[int, Field(ge=0, le=100_000)]
 AmpLevel = Literal["O0", "O1", "O2", "O3"]
 
 
@@ -41,7 +42,7 @@ class SystemOptions(_Options):
 class DataOptions(_Options):
     """data"""
 
-    dataset: str = Field("imagenet", description="digits, folder, imagenet or cifar10")
+    dataset: str = Field("imagenet", description="digits, folder, imagenet, tiny_imagenet or cifar10")
     data_dir: str = Field("./", description="folder of the data set")
     train_split: str = Field("train", description="name of the training split")
     val_split: str = Field("val", description="name of the validation split")
@@ -59,7 +60,7 @@ class DataOptions(_Options):
 class AugmentationOptions(_Options):
     """augmentation"""
 
-    image_resize: int = Field(224, ge=8, description="height and width of the network's input in pixels")
+    image_resize: int = Field(224, ge=8, le=4096, description="height and width of the network's input in pixels")
     train_crop: Literal["auto", "resized", "padded"] = Field(
         "auto",
         description="resized: random area and aspect ratio; padded: shift within an eighth of the size;"
@@ -85,7 +86,10 @@ class AugmentationOptions(_Options):
     re_max_attempts: Count = Field(10, description="tries to find a rectangle that fits")
     mean: list[float] = Field([123.675, 116.28, 103.53], description="mean a channel, of 0..255")
     std: list[Positive] = Field([58.395, 57.12, 57.375], description="standard deviation a channel, of 0..255")
-    crop_pct: Annotated[float, Field(gt=0, le=1)] = Field(
+    channel_order: Literal["rgb", "bgr"] = Field(
+        "rgb", description="order of the channels that the network sees (mean and std are in that order)"
+    )
+    crop_pct: Annotated[float, Field(ge=0.1, le=1)] = Field(
         0.875, description="share of the resized short side that validation crops"
     )
     resize_backend: Literal["opencv", "pillow"] = Field(
@@ -101,7 +105,10 @@ class AugmentationOptions(_Options):
 class ModelOptions(_Options):
     """model"""
 
-    model: str = Field("shufflenet_v2_x1_0", description="name of the network; `shufflenet models` lists them")
+    model: str = Field(
+        "shufflenet_v2_x1_0",
+        description="name of the network, or NAME.TAG of published weights; `shufflenet models` lists both",
+    )
     num_classes: Count | None = Field(None, description="classes; None: as many as the data set has")
     in_channels: Count = Field(3, description="channels of an image: 3 (RGB) or 1 (grey)")
     layout: Literal["megvii", "torchvision"] | None = Field(
@@ -115,8 +122,15 @@ class ModelOptions(_Options):
     )
     drop_rate: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="dropout before the classifier")
     drop_path_rate: Fraction | None = Field(None, description="stochastic depth")
-    pretrained: bool = Field(False, description="start from published weights")
-    ckpt_path: str = Field("", description="checkpoint to start from or to validate")
+    pretrained: bool = Field(False, description="start from, or validate, the published weights of model")
+    ckpt_path: str = Field(
+        "",
+        description="weights to start from or to validate: a file (.ckpt .safetensors .npz .onnx .pth) or its address",
+    )
+    reset_classifier: bool = Field(False, description="train a new classifier on top of the weights of ckpt_path")
+    allow_missing: list[str] = Field(
+        [], description="names, with wildcards, of parameters that ckpt_path may lack and that start anew: conv_last.*"
+    )
     random_weights: bool = Field(False, description="validate the untrained network")
     resume_opt: bool = Field(False, description="go on with a stopped run from its MODEL-last.state")
 
@@ -124,7 +138,7 @@ class ModelOptions(_Options):
 class RunOptions(_Options):
     """run"""
 
-    epoch_size: Count = Field(90, description="epochs to train")
+    epoch_size: Annotated[Epochs, Field(ge=1)] = Field(90, description="epochs to train")
     ckpt_save_dir: str = Field("./ckpt", description="run directory")
     overwrite: bool = Field(False, description="let a new run replace the one in ckpt_save_dir")
     ckpt_save_interval: Count = Field(1, description="epochs between two numbered checkpoints")
@@ -172,9 +186,11 @@ class ScheduleOptions(_Options):
     ] = Field("cosine_decay", description="course of the learning rate after the warm-up")
     lr: NonNegative = Field(0.001, description="learning rate after the warm-up")
     min_lr: NonNegative = Field(1e-6, description="where cosine_decay and linear_decay end")
-    warmup_epochs: int = Field(3, ge=0, description="epochs of linear warm-up")
+    warmup_epochs: Epochs = Field(3, description="epochs of linear warm-up")
     warmup_factor: Fraction = Field(0.0, description="the warm-up starts at lr times this")
-    decay_epochs: Count = Field(100, description="epochs of cosine_decay and linear_decay; period of step_decay")
+    decay_epochs: Annotated[Epochs, Field(ge=1)] = Field(
+        100, description="epochs of cosine_decay and linear_decay; period of step_decay"
+    )
     decay_rate: Positive = Field(
         0.9, description="factor of step, multi-step and exponential decay; polynomial's power"
     )

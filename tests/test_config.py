@@ -23,6 +23,13 @@ reduction amp_level val_amp_level amp_cast_list loss_scale_type loss_scale drop_
 """.split()
 
 
+@pytest.mark.parametrize("text", ["lr: 0.1\nlr: 0.2\n", "num_samples: 1\nnum-samples: 2\n"])
+def test_a_name_that_stands_twice_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(text)
+    with pytest.raises(UserError, match="is not valid YAML at line 2: .* stands there twice"):
+        load_yaml(tmp_path / "recipe.yaml")
+
+
 def test_every_option_of_mindcv_exists() -> None:
     assert [name for name in OPTIONS_OF_MINDCV if name not in Config.model_fields] == []
 
@@ -62,7 +69,7 @@ def test_a_wrong_option_gets_one_line(values: dict[str, object], message: str) -
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("ema", True), ("opt", "lion"), ("mixup", 0.2), ("pretrained", True), ("scheduler", "one_cycle"), ("loss", "BCE")],
+    [("ema", True), ("opt", "lion"), ("mixup", 0.2), ("scheduler", "one_cycle"), ("loss", "BCE")],
 )
 def test_what_is_not_built_is_refused(name: str, value: object) -> None:
     with pytest.raises(UserError, match=f"{name}=.* is not built yet; what works is"):

@@ -1,23 +1,42 @@
 """``models``: list the networks with their parameters and multiply-adds."""
 
 import argparse
+from fnmatch import fnmatch
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from mindcv_shufflenet.commands.setup import create_console, write_json
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.models.complexity import count
 from mindcv_shufflenet.models.registry import create_model, list_models
+from mindcv_shufflenet.weights.pretrained import RECORDS
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print a table of the models whose names match a pattern."""
     names = list_models(arguments.pattern)
-    if not names:
+    records = [
+        record for record in RECORDS.values() if fnmatch(record.name, arguments.pattern) or record.model in names
+    ]
+    if not names and not records:
         raise UserError(f"no model matches {arguments.pattern}; `shufflenet models` lists them all")
     costs = {name: count(create_model(name)) for name in names}
     table = Table("model", "parameters", "multiply-adds at 224")
     for name, cost in costs.items():
         table.add_row(name, f"{cost.parameters:,}", f"{cost.multiply_adds:,}")
-    create_console(arguments.json).print(table)
-    write_json(arguments.json, {name: cost._asdict() for name, cost in costs.items()})
+    weights = Table(Column("published weights", no_wrap=True), "top-1", "top-5", "preprocessing", "licence")
+    for record in records:
+        crop = f"{record.resize_backend} {record.resize}, {record.channel_order}"
+        scores = f"{record.top1:.2f}", f"{record.top5:.2f}"
+        weights.add_row(record.name, *scores, crop, record.licence)
+    console = create_console(arguments.json)
+    for shown in (table, weights):
+        if shown.rows:
+            console.print(shown)
+    write_json(
+        arguments.json,
+        {
+            "models": {name: cost._asdict() for name, cost in costs.items()},
+            "weights": {record.name: record._asdict() for record in records},
+        },
+    )

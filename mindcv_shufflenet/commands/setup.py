@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +11,36 @@ import numpy as np
 from mindspore import nn
 from rich.console import Console
 
-from mindcv_shufflenet.config import Config, load_yaml
+from mindcv_shufflenet.config import Config, parse_config
 from mindcv_shufflenet.data.datasets import Split, open_split
+from mindcv_shufflenet.data.datasets.base import read_classes_file
 from mindcv_shufflenet.data.headers import check_images
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import atomic_write
 from mindcv_shufflenet.models.registry import create_model
-
-# What decides how a network computes; stem and pool leave no trace in a checkpoint.
-NETWORK_OPTIONS = ("layout", "stem", "pool", "in_channels")
-# What decides how an image becomes its input in validation.
-PREPROCESSING_OPTIONS = ("image_resize", "crop_pct", "interpolation", "resize_backend", "mean", "std")
+from mindcv_shufflenet.weights.settle import resolve_alias
 
 
 class _Console(Console):
-    """A console that goes on in silence when its reader has left, as ``head`` does: no training ends for that."""
+    """A console that goes on in silence when its reader has left, as ``head`` does, or its disk is full.
+
+    No training ends for that.
+    """
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
+    def _write_buffer(self) -> None:
+        try:
+            super()._write_buffer()
+        except OSError:
+            self.on_broken_pipe()
+
 
 def create_console(json_path: str | None) -> Console:
     """Return where people's text goes: standard output, or standard error if the result goes there as JSON."""
-    return _Console(stderr=json_path == "-", highlight=False, soft_wrap=True)
+    return _Console(stderr=json_path == "-", highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def write_json(path: str | None, result: Any) -> None:
@@ -45,9 +51,16 @@ def write_json(path: str | None, result: Any) -> None:
     if path == "-":
         sys.stdout.write(text)
         sys.stdout.flush()
+    elif Path(path).exists() and not Path(path).is_file():  # a device, a pipe
+        Path(path).write_text(text)
     else:
-        with atomic_write(path) as file:
+        with atomic_write(Path(path).resolve()) as file:
             file.write(text.encode())
+
+
+def read_config(options: dict[str, Any]) -> Config:
+    """Check the options of a verb."""
+    return resolve_alias(parse_config(options))
 
 
 def open_data(config: Config, split_name: str) -> Split:
@@ -85,37 +98,6 @@ def evenly_spaced(split: Split, images: int) -> Split:
     return Split(picked, split.labels[chosen], split.class_names, split.class_to_index)
 
 
-def follow_recorded_options(config: Config, given: dict[str, Any], names: Sequence[str]) -> tuple[Config, list[str]]:
-    """Take over what the run beside ``ckpt_path`` recorded, where the user has not said otherwise.
-
-    Stem and pool change no parameter's shape, so a checkpoint would load into a network that they do not fit.
-
-    Args:
-        config: the options.
-        given: the options that the user gave.
-        names: the options to take over.
-
-    Returns:
-        The options, and a line that tells what was taken over.
-    """
-    path = Path(config.ckpt_path).parent / "config.yaml"
-    if not config.ckpt_path or not path.is_file():
-        return config, []
-    recorded = load_yaml(path)
-    if recorded.get("model") != config.model:
-        return config, []
-    present = config.recipe()
-    changes = {
-        name: recorded[name]
-        for name in names
-        if name not in given and name in recorded and recorded[name] != present[name]
-    }
-    if not changes:
-        return config, []
-    spelled = ", ".join(f"{name}={value}" for name, value in changes.items())
-    return config.replace(**changes), [f"from {path}: {spelled}"]
-
-
 def check_recorded_classes(config: Config, split: Split) -> None:
     """Compare the classes of a split with those of the run in whose directory the checkpoint lies.
 
@@ -123,12 +105,10 @@ def check_recorded_classes(config: Config, split: Split) -> None:
         UserError: they are as many, but not the same, so that no figure would mean anything.
     """
     path = Path(config.ckpt_path).parent / "classes.json"
-    if not config.ckpt_path or not path.is_file():
+    classes = read_classes_file(path) if config.ckpt_path else None
+    if classes is None:
         return
-    try:
-        recorded = json.loads(path.read_text())["indices"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"cannot read {path}: it is damaged; mend it or take it away from the checkpoint") from error
+    recorded = classes["indices"]
     if len(recorded) == split.num_classes and recorded != split.class_to_index:
         name = next(name for name, index in split.class_to_index.items() if recorded.get(name) != index)
         raise UserError(
@@ -144,10 +124,9 @@ def unread_options(given: dict[str, Any], names: Collection[str], verb: str) -> 
 
 
 def build_network(config: Config, num_classes: int) -> nn.Cell:
-    """Create the network of the options."""
+    """Create the network of the options, without weights."""
     return create_model(
-        config.model,
-        pretrained=config.pretrained,
+        config.network,
         num_classes=num_classes,
         in_channels=config.in_channels,
         layout=config.layout,

@@ -1,7 +1,7 @@
 """``train``: train a network on a data set, or go on with a training that was stopped."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,18 +10,19 @@ import numpy as np
 from mindspore import nn
 
 from mindcv_shufflenet import parallel
+from mindcv_shufflenet.commands.idle import idle_options
 from mindcv_shufflenet.commands.setup import (
-    NETWORK_OPTIONS,
     build_network,
     create_console,
     evenly_spaced,
-    follow_recorded_options,
     open_data,
+    read_config,
     unread_options,
     write_json,
 )
-from mindcv_shufflenet.config import Config, parse_config
+from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.data.datasets import Split
+from mindcv_shufflenet.data.datasets.base import read_classes_file
 from mindcv_shufflenet.data.loader import Loader, eval_loader, train_loader
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.evaluate.evaluator import evaluate
@@ -34,10 +35,11 @@ from mindcv_shufflenet.train.recorder import Recorder, check_folder, state_path
 from mindcv_shufflenet.train.schedules import learning_rates
 from mindcv_shufflenet.train.state import Progress, State, load_state, restore
 from mindcv_shufflenet.train.trainer import Trainer
-from mindcv_shufflenet.weights.checkpoint import load_weights
+from mindcv_shufflenet.weights.load import Weights, load_weights
+from mindcv_shufflenet.weights.settle import NETWORK_OPTIONS, open_weights, settle
 
 # Options that a resumed run may have otherwise than the stopped one without training otherwise.
-NEUTRAL = ("data_dir", "ckpt_save_dir", "ckpt_path", "num_parallel_workers", "log_interval")
+NEUTRAL = ("ckpt_save_dir", "ckpt_path", "num_parallel_workers", "log_interval")
 # Options that only another verb reads.
 UNREAD = ("random_weights", "val_amp_level")
 
@@ -70,15 +72,20 @@ class Setup(NamedTuple):
 
 def run(arguments: argparse.Namespace) -> None:
     """Train as the options say and print where everything lies."""
-    config = parse_config(arguments.options)
+    config = read_config(arguments.options)
     console = create_console(arguments.json)
-    config, notes = follow_recorded_options(config, arguments.options, NETWORK_OPTIONS)
-    notes += unread_options(arguments.given, UNREAD, "train")
     source = _find_state(config)
     state = load_state(source) if source else None
+    weights = None if state else open_weights(config)
+    config, notes = settle(config, arguments.options, weights)
+    if state:
+        config = _as_stopped(config, arguments.options, state)
+    notes += unread_options(arguments.given, UNREAD, "train") + idle_options(config, arguments.given)
     machine, adapted = parallel.init(config)
-    setup = _prepare(config, machine, start_from=None if state else config.ckpt_path)
+    setup = _prepare(config, machine)
     config = setup.config
+    if weights:
+        notes += _load(setup.network, weights, config)
     notes += adapted + _odd_schedule(config)
     progress = Progress()
     if source and state:
@@ -96,8 +103,10 @@ def run(arguments: argparse.Namespace) -> None:
         console.print(f"all {config.epoch_size} epochs are done; give a larger --epoch_size to train on")
 
     recorder = Recorder(config, machine, setup.network, setup.step, len(setup.split), len(setup.loader))
+    classes = {"names": setup.split.class_names, "indices": setup.split.class_to_index}
     with exclusive(Path(config.ckpt_save_dir)):
-        recorder.begin(progress, {"names": setup.split.class_names, "indices": setup.split.class_to_index}, source)
+        _check_unchanged(config, source, state)
+        recorder.begin(progress, classes, source)
         progress = Trainer(
             config,
             compiled(config, setup.step),
@@ -116,8 +125,35 @@ def run(arguments: argparse.Namespace) -> None:
     write_json(arguments.json, result)
 
 
-def _prepare(config: Config, machine: Machine, start_from: str | None) -> Setup:
-    """Open the data and build network and step; ``start_from`` is a checkpoint or empty."""
+def _check_unchanged(config: Config, source: Path | None, state: State | None) -> None:
+    """Look once more, now that no other process can write there: it may have while the data were looked at.
+
+    Raises:
+        UserError: another run has begun or gone on in the run directory.
+    """
+    if source is None:
+        check_folder(config)
+    elif state is None or load_state(source).progress != state.progress:
+        raise UserError(f"another process went on with {source} meanwhile: look at its log.csv, then start this again")
+
+
+def _as_stopped(config: Config, given: Collection[str], state: State) -> Config:
+    """Build the network as the stopped run had it, where the user does not say otherwise."""
+    stopped = state.circumstances["config"]
+    return config.replace(**{name: stopped[name] for name in NETWORK_OPTIONS if name not in given and name in stopped})
+
+
+def _load(network: nn.Cell, weights: Weights, config: Config) -> list[str]:
+    """Start from weights. Published ones bring their own classifier along only where it has as many classes."""
+    classifier = weights.arrays.get("classifier.weight")
+    reset = config.reset_classifier
+    if config.pretrained and not config.ckpt_path and classifier is not None:
+        reset = reset or len(classifier) != config.num_classes
+    return load_weights(network, weights, reset_classifier=reset, allow_missing=config.allow_missing)
+
+
+def _prepare(config: Config, machine: Machine) -> Setup:
+    """Open the data and build network and step."""
     split = open_data(config, config.train_split)
     if config.num_samples is not None:
         split = evenly_spaced(split, config.num_samples)
@@ -129,8 +165,6 @@ def _prepare(config: Config, machine: Machine, start_from: str | None) -> Setup:
             raise UserError(f"the classes of {config.val_split} are not those of {config.train_split}; they must agree")
         val_loader = eval_loader(config, val_split, machine.workers)
     network = build_network(config, split.num_classes)
-    if start_from:
-        load_weights(network, start_from)
     config = config.replace(
         num_classes=split.num_classes,
         num_parallel_workers=machine.workers,
@@ -185,6 +219,7 @@ def _compare(state: State, setup: Setup, source: Path) -> list[str]:
                 f"{source} was trained with {name}={stopped['config'].get(name)} and {name} is {now[name]} now;"
                 f" give --{name} {stopped['config'].get(name)}, or start anew"
             )
+    _check_same_classes(source.parent / "classes.json", setup.split)
     steps = stopped["data"]["steps_per_epoch"]
     if steps != len(setup.loader):
         raise UserError(
@@ -207,6 +242,16 @@ def _compare(state: State, setup: Setup, source: Path) -> list[str]:
     if setup.config.ckpt_path and Path(setup.config.ckpt_path).parent.resolve() != source.parent.resolve():
         lines.append(f"ckpt_path is not read: the run goes on from {source}")
     return lines
+
+
+def _check_same_classes(path: Path, split: Split) -> None:
+    """Refuse to go on with a run on images of other classes than ``classes.json`` lists."""
+    recorded = read_classes_file(path)
+    if recorded is not None and recorded["indices"] != split.class_to_index:
+        raise UserError(
+            f"the classes of the data are not those of the stopped run ({path}); give its --data_dir, or start anew"
+            " from its checkpoint with --ckpt_path and --reset_classifier"
+        )
 
 
 def _validation(setup: Setup) -> Callable[[Callable[[], None]], Metrics] | None:

@@ -4,46 +4,52 @@ import argparse
 import math
 import time
 
+from mindspore import nn
+from rich.console import Console
 from rich.progress import Progress
 
 from mindcv_shufflenet import parallel, schema
 from mindcv_shufflenet.commands.setup import (
-    NETWORK_OPTIONS,
-    PREPROCESSING_OPTIONS,
     build_network,
     check_recorded_classes,
     create_console,
     evenly_spaced,
-    follow_recorded_options,
     open_data,
+    read_config,
     unread_options,
     write_json,
 )
-from mindcv_shufflenet.config import parse_config
+from mindcv_shufflenet.config import Config
+from mindcv_shufflenet.data.datasets import Split
 from mindcv_shufflenet.data.loader import eval_loader
 from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.evaluate.evaluator import evaluate
+from mindcv_shufflenet.evaluate.metrics import Metrics
+from mindcv_shufflenet.parallel import Machine
 from mindcv_shufflenet.train.engine import compiled, mixed_precision
-from mindcv_shufflenet.weights.checkpoint import load_weights
+from mindcv_shufflenet.weights.load import load_weights
+from mindcv_shufflenet.weights.settle import PREPROCESSING_OPTIONS, open_weights, settle
 
 # Groups of options that validation has no use for.
 _TRAINING = (schema.RunOptions, schema.OptimizerOptions, schema.ScheduleOptions, schema.LossOptions)
 UNREAD = {name for group in _TRAINING for name in group.__annotations__} | {
     *("train_crop", "scale", "ratio", "hflip", "vflip", "color_jitter", "shuffle", "drop_remainder", "resume_opt"),
     *("re_prob", "re_scale", "re_ratio", "re_value", "re_max_attempts", "drop_rate", "amp_level", "loss_scale"),
-    *("val_while_train", "val_interval", "log_interval"),
+    *("val_while_train", "val_interval", "log_interval", "reset_classifier", "allow_missing"),
 }
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Validate as the options say and print the figures."""
-    config = parse_config(arguments.options)
+    config = read_config(arguments.options)
     console = create_console(arguments.json)
-    if not config.ckpt_path and not config.random_weights:
+    weights = open_weights(config)
+    if weights is None and not config.random_weights:
         raise UserError(
-            "there is nothing to validate: give --ckpt_path FILE (or --random_weights for an untrained network)"
+            "there is nothing to validate: give --ckpt_path FILE or --pretrained (or --random_weights for an untrained"
+            " network)"
         )
-    config, notes = follow_recorded_options(config, arguments.options, NETWORK_OPTIONS + PREPROCESSING_OPTIONS)
+    config, notes = settle(config, arguments.options, weights, PREPROCESSING_OPTIONS)
     notes += unread_options(arguments.given, UNREAD, "validate")
     machine, adapted = parallel.init(config)
     split = open_data(config, config.val_split)
@@ -51,15 +57,41 @@ def run(arguments: argparse.Namespace) -> None:
     if config.num_samples is not None:
         split = evenly_spaced(split, config.num_samples)
     network = build_network(config, split.num_classes)
-    if config.ckpt_path:
-        load_weights(network, config.ckpt_path)
+    if weights:
+        notes += load_weights(network, weights)
     for note in notes + adapted:
         console.print(f"note: {note}")
     console.print(
         f"preprocessing: {config.resize_backend} resize to {int(config.image_resize / config.crop_pct)},"
-        f" crop {config.image_resize}, mean {config.mean}, std {config.std}"
+        f" crop {config.image_resize}, {config.channel_order}, mean {config.mean}, std {config.std}"
     )
 
+    metrics, speed = measure(config, split, network, machine, console)
+    result = {
+        "model": config.model,
+        "dataset": config.dataset,
+        "images": metrics.images,
+        "top1": metrics.top1,
+        "top5": metrics.top5,
+        "loss": metrics.loss,
+        "images_per_second": speed,
+    }
+    console.print(
+        f"{config.model} on {config.dataset} {config.val_split}:"
+        f" top-1 {metrics.top1:.3f} %, top-5 {metrics.top5:.3f} %, loss {metrics.loss:.4f},"
+        f" {metrics.images} images, {speed:.0f} images/s"
+    )
+    write_json(arguments.json, result)
+
+
+def measure(
+    config: Config, split: Split, network: nn.Cell, machine: Machine, console: Console
+) -> tuple[Metrics, float]:
+    """Run a network over a split with the preprocessing of the options, and return its metrics and the images/s.
+
+    Raises:
+        RunError: its outputs are not numbers.
+    """
     network = mixed_precision(network, config.val_amp_level)
     loader = eval_loader(config, split, machine.workers)
     times = [time.perf_counter()]
@@ -73,21 +105,7 @@ def run(arguments: argparse.Namespace) -> None:
         metrics = evaluate(network, compiled(config, network), loader, on_batch)
     if not math.isfinite(metrics.loss):
         raise RunError(f"the network's outputs are not numbers (loss {metrics.loss}); its weights are of no use")
-    result = {
-        "model": config.model,
-        "dataset": config.dataset,
-        "images": metrics.images,
-        "top1": metrics.top1,
-        "top5": metrics.top5,
-        "loss": metrics.loss,
-        "images_per_second": _speed(metrics.images, loader.batch_size, times),
-    }
-    console.print(
-        f"{config.model} on {config.dataset} {config.val_split}:"
-        f" top-1 {metrics.top1:.3f} %, top-5 {metrics.top5:.3f} %, loss {metrics.loss:.4f},"
-        f" {metrics.images} images, {result['images_per_second']:.0f} images/s"
-    )
-    write_json(arguments.json, result)
+    return metrics, _speed(metrics.images, loader.batch_size, times)
 
 
 def _speed(images: int, batch_size: int, times: list[float]) -> float:

@@ -37,31 +37,36 @@ def train_operations(config: Config, *, encoded: bool) -> list[Operation]:
     if config.color_jitter:
         jitter = config.color_jitter if isinstance(config.color_jitter, list) else [config.color_jitter] * 3
         operations.append(vision.RandomColorAdjust(*jitter))
-    return operations + _normalise(config)
+    return operations + normalise(config)
 
 
 def eval_operations(config: Config, *, encoded: bool) -> list[Operation]:
-    """Return the operations of validation: resize the short side, crop the centre, normalise.
+    """Return the operations of validation: those of :func:`eval_crop`, then :func:`normalise`.
+
+    Input and output are those of :func:`train_operations`.
+    """
+    return eval_crop(config, encoded=encoded) + normalise(config)
+
+
+def eval_crop(config: Config, *, encoded: bool) -> list[Operation]:
+    """Return the operations that resize the short side of an image and crop its centre.
 
     The short side becomes ``image_resize / crop_pct`` (rounded down). ``resize_backend`` tells who resizes: MindSpore's
     C++ operation, which is OpenCV's and does not antialias, or Pillow, which does; about half a point of accuracy lies
-    between them. Input and output are those of :func:`train_operations`.
+    between them. They give ``uint8 [image_resize, image_resize, 3]``.
     """
     size = int(config.image_resize / config.crop_pct)
     interpolation = INTERPOLATIONS[config.interpolation]
     resize = [vision.Resize(size, interpolation), vision.CenterCrop(config.image_resize)]
     if config.resize_backend == "pillow":
         decode: list[Operation] = [vision.Decode(to_pil=True) if encoded else vision.ToPIL()]
-        return decode + resize + [np.asarray] + _normalise(config)
-    return ([vision.Decode()] if encoded else []) + resize + _normalise(config)
+        return decode + resize + [np.asarray]
+    return ([vision.Decode()] if encoded else []) + resize
 
 
 def _train_crop(config: Config, encoded: bool) -> list[Operation]:
     size, interpolation = config.image_resize, INTERPOLATIONS[config.interpolation]
-    kind = config.train_crop
-    if kind == "auto":
-        kind = "padded" if config.dataset == "cifar10" else "resized"
-    if kind == "padded":
+    if not config.crops_resized:
         decode = [vision.Decode()] if encoded else []
         return [*decode, vision.Resize(size, interpolation), vision.RandomCrop(size, padding=size // 8)]
     if encoded:  # decodes only the part of a JPEG that the crop needs
@@ -69,9 +74,14 @@ def _train_crop(config: Config, encoded: bool) -> list[Operation]:
     return [vision.RandomResizedCrop(size, config.scale, config.ratio, interpolation)]
 
 
-def _normalise(config: Config) -> list[Operation]:
-    grey = [vision.ConvertColor(ConvertMode.COLOR_RGB2GRAY), _add_channel] if config.in_channels == 1 else []
-    return [*grey, vision.Normalize(config.mean, config.std, is_hwc=True), vision.HWC2CHW()]
+def normalise(config: Config) -> list[Operation]:
+    """Return the operations from pixels to the network's input: order of the channels, mean and std, ``[C, H, W]``."""
+    colour: list[Operation] = []
+    if config.in_channels == 1:
+        colour = [vision.ConvertColor(ConvertMode.COLOR_RGB2GRAY), _add_channel]
+    elif config.channel_order == "bgr":
+        colour = [vision.ConvertColor(ConvertMode.COLOR_RGB2BGR)]
+    return [*colour, vision.Normalize(config.mean, config.std, is_hwc=True), vision.HWC2CHW()]
 
 
 def _add_channel(image: np.ndarray) -> np.ndarray:

@@ -33,6 +33,11 @@ def conv2d(
     )
 
 
+def batch_norm(channels: int) -> nn.BatchNorm2d:
+    """BatchNorm whose shift starts at 0.0001, as in the training code of the paper's authors."""
+    return nn.BatchNorm2d(channels, beta_init=0.0001)
+
+
 def depthwise_conv2d(channels: int, stride: int) -> nn.Conv2d:
     """A 3x3 convolution of every channel by itself."""
     return conv2d(channels, channels, 3, stride, groups=channels)

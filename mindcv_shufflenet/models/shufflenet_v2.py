@@ -48,19 +48,19 @@ class Block(nn.Cell):
             proj_out = out_channels - main_out
             self.branch_proj = nn.SequentialCell(
                 layers.depthwise_conv2d(in_channels, stride),
-                nn.BatchNorm2d(in_channels),
+                layers.batch_norm(in_channels),
                 layers.conv2d(in_channels, proj_out, 1),
-                nn.BatchNorm2d(proj_out),
+                layers.batch_norm(proj_out),
                 nn.ReLU(),
             )
         self.branch_main = nn.SequentialCell(
             layers.conv2d(main_in, middle, 1),
-            nn.BatchNorm2d(middle),
+            layers.batch_norm(middle),
             nn.ReLU(),
             layers.depthwise_conv2d(middle, stride),
-            nn.BatchNorm2d(middle),
+            layers.batch_norm(middle),
             layers.conv2d(middle, main_out, 1),
-            nn.BatchNorm2d(main_out),
+            layers.batch_norm(main_out),
             nn.ReLU(),
         )
 
@@ -124,11 +124,12 @@ class ShuffleNetV2(nn.Cell):
         self.drop_rate = drop_rate
         self.dropout = nn.Dropout(p=drop_rate) if drop_rate else None
         self.num_features = widths[-1]
+        self.map_channels = widths[:4]
 
         channels = widths[0]
         self.first_conv = nn.SequentialCell(
             layers.conv2d(in_channels, channels, 3, stride=1 if stem == "cifar" else 2, weight_init=Normal(0.01)),
-            nn.BatchNorm2d(channels),
+            layers.batch_norm(channels),
             nn.ReLU(),
         )
         self.max_pool = _max_pool(pool) if stem == "imagenet" else None
@@ -139,30 +140,27 @@ class ShuffleNetV2(nn.Cell):
                 channels = width
         self.features = nn.SequentialCell(blocks)
         self.conv_last = nn.SequentialCell(
-            layers.conv2d(channels, widths[-1], 1), nn.BatchNorm2d(widths[-1]), nn.ReLU()
+            layers.conv2d(channels, widths[-1], 1), layers.batch_norm(widths[-1]), nn.ReLU()
         )
         self.classifier = nn.Dense(
             widths[-1], num_classes, weight_init=Normal(0.01), bias_init="zeros", has_bias=layout == "torchvision"
         )
 
-    def stages(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return the maps named by ``STAGE_NAMES`` of an input ``[N, in_channels, H, W]``.
+    def maps(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps of the stem and of stages 2 to 4 of an input ``[N, in_channels, H, W]``.
 
-        The maps are ``[N, C, H, W]`` at strides 4, 8, 16, 32 and 32 (1, 2, 4, 8 and 8 with the ``cifar`` stem), the
-        pooled vector is ``[N, C]``.
+        They are ``[N, C, H, W]`` at strides 4, 8, 16 and 32 (1, 2, 4 and 8 with the ``cifar`` stem).
         """
-        x = self.first_conv(x)
-        if self.max_pool is not None:
-            x = self.max_pool(x)
-        maps: tuple[Tensor, ...] = (x,)
-        first = 0
-        for repeats in STAGE_BLOCKS:
-            for index in range(repeats):
-                x = self.features[first + index](x)
-            maps += (x,)
-            first += repeats
-        x = self.conv_last(x)
-        return (*maps, x, layers.global_average(x))
+        return _maps(self, x)
+
+    def stages(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return what ``STAGE_NAMES`` names: the maps, that of the last convolution, and the pooled vector ``[N, C]``.
+
+        The last convolution keeps the stride of stage 4.
+        """
+        maps = self.maps(x)
+        last = self.conv_last(maps[-1])
+        return (*maps, last, layers.global_average(last))
 
     def construct(self, x: Tensor, dropout_mask: Tensor | None = None) -> Tensor:
         """Return the logits ``[N, num_classes]`` of ``[N, in_channels, H, W]``.
@@ -179,9 +177,64 @@ class ShuffleNetV2(nn.Cell):
             pooled = self.dropout(pooled)
         return self.classifier(pooled)
 
+    def classify(self, last_map: Tensor) -> Tensor:
+        """Return the logits ``[N, num_classes]`` of a map of the last convolution, ``[N, C, H, W]``."""
+        return self.classifier(layers.global_average(last_map))
+
+    def extract_feat(self, x: Tensor, stage: str = "neck") -> tuple[Tensor, ...]:
+        """Return features as mmpretrain's method of that name does.
+
+        Args:
+            x: normalised images ``[N, in_channels, H, W]``.
+            stage: ``backbone`` (the map of the last convolution) or ``neck`` (the pooled vector ``[N, C]``).
+
+        Raises:
+            UserError: another stage.
+        """
+        _check("stage", stage, ("backbone", "neck"))
+        return self.stages(x)[-2:-1] if stage == "backbone" else self.stages(x)[-1:]
+
     def extract_features(self, x: Tensor) -> dict[str, Tensor]:
         """Return every stage's map and the pooled vector by name (``STAGE_NAMES``), out of one forward pass."""
         return dict(zip(STAGE_NAMES, self.stages(x), strict=True))
+
+
+def _maps(cell: "ShuffleNetV2 | FeatureExtractor", x: Tensor) -> tuple[Tensor, ...]:
+    x = cell.first_conv(x)
+    if cell.max_pool is not None:
+        x = cell.max_pool(x)
+    maps: tuple[Tensor, ...] = (x,)
+    first = 0
+    for repeats in STAGE_BLOCKS:
+        for index in range(repeats):
+            x = cell.features[first + index](x)
+        maps += (x,)
+        first += repeats
+    return maps
+
+
+class FeatureExtractor(nn.Cell):
+    """The maps of a network at four strides, for a detection or segmentation neck: without last convolution and head.
+
+    Parameters keep the names that they have in the network.
+
+    Attributes:
+        channels: of each map.
+        strides: of each map.
+    """
+
+    def __init__(self, network: ShuffleNetV2) -> None:
+        super().__init__(auto_prefix=False)
+        self.first_conv = network.first_conv
+        self.max_pool = network.max_pool
+        self.features = network.features
+        self.layout = network.layout
+        self.channels = network.map_channels
+        self.strides = (4, 8, 16, 32) if network.max_pool is not None else (1, 2, 4, 8)
+
+    def construct(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps ``[N, C, H / stride, W / stride]`` of ``[N, in_channels, H, W]``."""
+        return _maps(self, x)
 
 
 def _max_pool(pool: Pool) -> nn.Cell:

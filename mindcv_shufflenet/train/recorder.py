@@ -54,8 +54,8 @@ class Recorder:
             "data": {"images": images, "steps_per_epoch": steps_per_epoch},
         }
         self.folder = Path(config.ckpt_save_dir)
-        self.best = self.folder / f"{config.model}-best.ckpt"
-        self.last = self.folder / f"{config.model}-last.ckpt"
+        self.best = self.folder / f"{config.network}-best.ckpt"
+        self.last = self.folder / f"{config.network}-last.ckpt"
         self.state = state_path(config)
         self.log = self.folder / "log.csv"
 
@@ -125,7 +125,7 @@ class Recorder:
                     shutil.copyfileobj(source, target)
 
     def _numbered(self, epoch: int) -> Path:
-        return self.folder / f"{self.config.model}-{epoch}_{self.steps_per_epoch}.ckpt"
+        return self.folder / f"{self.config.network}-{epoch}_{self.steps_per_epoch}.ckpt"
 
     def _superseded(self, rows: Sequence[dict[str, Any]]) -> list[int]:
         """The epochs whose numbered checkpoint the policy no longer keeps."""
@@ -148,7 +148,7 @@ class Recorder:
 
 def state_path(config: Config, folder: Path | None = None) -> Path:
     """Return where a run directory, by default ``ckpt_save_dir``, keeps its training state."""
-    return (folder or Path(config.ckpt_save_dir)) / f"{config.model}-last.state"
+    return (folder or Path(config.ckpt_save_dir)) / f"{config.network}-last.state"
 
 
 def check_folder(config: Config) -> None:
@@ -172,7 +172,7 @@ def check_folder(config: Config) -> None:
 
 def run_files(config: Config) -> list[Path]:
     """Return the files of a run of this model in its run directory."""
-    folder, model = Path(config.ckpt_save_dir), glob.escape(config.model)
+    folder, model = Path(config.ckpt_save_dir), glob.escape(config.network)
     own = ("last.state", "last.ckpt", "best.ckpt", "[0-9]*_[0-9]*.ckpt")
     patterns = ["config.yaml", "classes.json", "log.csv", *(f"{model}-{name}" for name in own)]
     return [path for pattern in patterns for path in sorted(folder.glob(pattern))]

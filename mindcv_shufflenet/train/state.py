@@ -2,9 +2,6 @@
 
 import io
 import json
-import struct
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +14,6 @@ from mindcv_shufflenet.files import atomic_write
 from mindcv_shufflenet.train.optim import HYPERPARAMETERS
 
 FORMAT = 1
-# what zipfile and zlib raise on damaged archives, beside Python's own exceptions
-_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error)
 
 
 @dataclass
@@ -102,7 +97,9 @@ def load_state(path: Path) -> State:
         # the archive's checksums cover what is in its files, not their names
         arrays = {name: arrays[name] for name in meta["names"]}
         return State(arrays, Progress(**meta["progress"]), meta["circumstances"])
-    except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, *_DAMAGED) as error:
+    except UserError:
+        raise
+    except Exception as error:  # on damaged bytes numpy and zipfile raise what they like
         raise UserError(f"cannot read the training state {path}: it is damaged; start anew with --overwrite") from error
 
 

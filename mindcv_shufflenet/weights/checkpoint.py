@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import mindspore as ms
 from mindspore import Tensor, nn
 
-from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import atomic_path
+from mindcv_shufflenet.weights.keys import Arrays
 
 # What mindcv's trainer saves beside the network: the optimizer's own parameters.
 _OPTIMIZER_STATE = re.compile(
@@ -28,72 +29,34 @@ def save_checkpoint(network: nn.Cell, path: str | os.PathLike[str]) -> None:
         UserError: the file cannot be written.
     """
     with atomic_path(path) as temporary:
-        try:
-            with _silence():
-                ms.save_checkpoint(network, str(temporary))
-        finally:
-            temporary.with_suffix(".tmp").unlink(missing_ok=True)  # where MindSpore itself writes at first
-        temporary.chmod(0o644)  # MindSpore leaves it readable by its owner alone
+        _save(network, temporary)
 
 
-def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """Read the parameters of a checkpoint by name; an optimizer's own parameters are left out.
+def write_checkpoint(arrays: Arrays, path: Path) -> None:
+    """Write arrays as a checkpoint under the names that they have."""
+    _save([{"name": name, "data": Tensor(value)} for name, value in arrays.items()], path)
 
-    Raises:
-        UserError: the file is missing, empty, damaged or not a MindSpore checkpoint.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"there is no checkpoint {path}; check --ckpt_path")
-    if path.suffix != ".ckpt":
-        raise UserError(f"{path} is not a MindSpore checkpoint: its name must end in .ckpt")
+
+def _save(content: nn.Cell | list[dict[str, Any]], path: Path) -> None:
+    # MindSpore puts its own suffix behind any other name.
+    own = path.with_name(f"{path.name}.ckpt") if path.suffix != ".ckpt" else path
     try:
         with _silence():
-            parameters = ms.load_checkpoint(str(path))
-    except (ValueError, OSError, RuntimeError, TypeError, KeyError) as error:
-        raise UserError(
-            f"cannot read {path}: it is damaged or not a MindSpore checkpoint; fetch or save it again"
-        ) from error
-    return {name: value for name, value in parameters.items() if not _OPTIMIZER_STATE.fullmatch(name)}
+            ms.save_checkpoint(content, str(own), crc_check=True)
+    finally:
+        own.with_suffix(".tmp").unlink(missing_ok=True)  # where MindSpore itself writes at first
+    own.chmod(0o644)  # MindSpore leaves it readable by its owner alone
+    own.replace(path)
 
 
-def load_weights(network: nn.Cell, path: str | os.PathLike[str]) -> None:
-    """Fill a network from a checkpoint that has exactly its parameters.
+def read_checkpoint(path: Path) -> Arrays:
+    """Read the parameters of a checkpoint by name; an optimizer's own parameters are left out.
 
-    Raises:
-        UserError: as :func:`load_checkpoint`; or a parameter is missing, left over or of another shape. The network is
-            untouched then.
+    On a file that is empty, damaged or no checkpoint it raises what MindSpore raises (``formats.py`` tells it).
     """
-    source = load_checkpoint(path)
-    target = {parameter.name: parameter for parameter in network.get_parameters()}
-    missing = [name for name in target if name not in source]
-    left_over = [name for name in source if name not in target]
-    reshaped = [name for name in target if name in source and tuple(source[name].shape) != tuple(target[name].shape)]
-    if reshaped:
-        name = reshaped[0]
-        raise UserError(
-            f"{path} does not fit the network: {name} is {tuple(source[name].shape)} there and"
-            f" {tuple(target[name].shape)} here{_more(reshaped)}; {_advice(name)}"
-        )
-    if missing:
-        raise UserError(f"{path} lacks {missing[0]}{_more(missing)}; is it of another model or layout?")
-    if left_over:
-        raise UserError(
-            f"{path} holds {left_over[0]}{_more(left_over)}, which the network has not; "
-            "is it of another model or layout?"
-        )
-    for name, parameter in target.items():
-        parameter.set_data(Tensor(source[name].asnumpy(), parameter.dtype))
-
-
-def _advice(name: str) -> str:
-    if name.startswith("classifier."):
-        return "give the checkpoint's number of classes with --num_classes"
-    return "give the checkpoint's own --model, --layout and --in_channels"
-
-
-def _more(names: list[str]) -> str:
-    return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+    with _silence():
+        parameters = ms.load_checkpoint(str(path), crc_check=True)  # where the file has a checksum
+    return {name: value.asnumpy() for name, value in parameters.items() if not _OPTIMIZER_STATE.fullmatch(name)}
 
 
 @contextmanager

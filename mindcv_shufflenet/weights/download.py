@@ -1,64 +1,96 @@
-"""Files from the network, checked before they get their name, and archives that cannot write outside their folder."""
+"""Files from the network, checked before they get their name."""
 
-import gzip
 import hashlib
 import http.client
-import lzma
-import shutil
+import re
 import sys
-import tarfile
-import tempfile
 import urllib.error
 import urllib.request
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.files import atomic_write
+from mindcv_shufflenet.files import cache_home, locked, publish
 
 # Seconds without a byte after which a server is given up.
 TIMEOUT = 30.0
+# How often a transfer that breaks off is taken up again, as long as each time brings bytes.
+ATTEMPTS = 5
 
 _CHUNK = 1 << 18
 
 
-def fetch(url: str, target: Path, *, md5: str | None = None, sha256: str | None = None) -> Path:
+class _BrokenOff(Exception):
+    """A transfer that ended early; its text says why."""
+
+
+def fetch(
+    url: str, target: Path, *, md5: str | None = None, sha256: str | None = None, size: int | None = None
+) -> Path:
     """Fetch ``url`` into the file ``target``, which appears only when it is whole and its checksum is right.
 
-    A ``target`` that is there with the right checksum is left as it is and nothing is fetched.
+    A ``target`` that is there with the right checksum, or without a known one, is left as it is and nothing is fetched.
+    Of several processes that want the same file one fetches it and the others wait. What a transfer that broke off has
+    brought is kept beside ``target`` under a hidden name, and the next one goes on from there where a checksum will
+    tell whether the pieces fit.
 
     Args:
         url: https; plain http only with a checksum, since anyone on the way could replace the file.
         target: the file to write; its folder is made where it is missing.
         md5: the publisher's checksum in hex digits. A file that has another is never kept.
-        sha256: the same, of the better kind; both may be given.
+        sha256: the same, of the better kind, or its first 8 digits or more; both may be given.
+        size: bytes, where the publisher tells.
 
     Returns:
         ``target``.
 
     Raises:
-        UserError: the address is not allowed or not reached, the body is cut short, a checksum is wrong, or the disk
-            does not take the file. The text names the address and where to put the file by hand.
+        UserError: the address is not allowed or not reached, the body is cut short, a checksum or the size is wrong, or
+            the disk does not take the file. The text names the address and where to put the file by hand.
     """
     expected = {name: value.lower() for name, value in (("md5", md5), ("sha256", sha256)) if value}
     _check_scheme(url, bool(expected))
-    if expected and target.is_file() and not _wrong_checksum(_file_digests(target, expected), expected):
-        return target
     by_hand = f"try again, or put the file by hand at {target}"
-    digests = _new_digests(expected)
-    with atomic_write(target) as file:
-        for chunk in _body(url, bool(expected), by_hand):
-            file.write(chunk)
-            for digest in digests.values():
-                digest.update(chunk)
-        wrong = _wrong_checksum({name: digest.hexdigest() for name, digest in digests.items()}, expected)
-        if wrong:
-            raise UserError(f"{url} is not the expected file ({wrong}); nothing was kept: {by_hand}")
+    part = target.with_name(f".{target.name}.part")
+    with locked(target):
+        if target.is_file() and not _fault(target, expected, size):
+            return target
+        if part.is_file() and not expected:
+            part.unlink()
+        resumed = part.is_file()
+        _receive(url, part, bool(expected), by_hand)
+        fault = _fault(part, expected, size)
+        if fault and resumed:  # the first piece may have been another file's
+            part.unlink()
+            _receive(url, part, bool(expected), by_hand)
+            fault = _fault(part, expected, size)
+        if fault:
+            page = " and looks like a web page" if _is_page(part) else ""
+            part.unlink()
+            raise UserError(f"{url} is not the expected file ({fault}){page}; nothing was kept: {by_hand}")
+        publish(part, target)
     return target
+
+
+def fetch_to_cache(url: str, *, sha256: str | None = None, size: int | None = None) -> Path:
+    """Fetch a file of weights into the cache folder ``checkpoints`` and return its path.
+
+    Where no checksum is given, one in the file's name is taken (``NAME-1a2b3c4d.ckpt``: the first digits of its
+    sha256, the custom of PyTorch and mindcv). A file without any lies in a folder named after its address.
+
+    Raises:
+        UserError: as :func:`fetch`.
+    """
+    name = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
+    match = re.search(r"-([0-9a-f]{8,64})\.\w+$", name)
+    sha256 = sha256 or (match[1] if match else None)
+    folder = cache_home() / "checkpoints"
+    if sha256 is None:
+        folder /= hashlib.sha256(url.encode()).hexdigest()[:8]
+    return fetch(url, folder / name, sha256=sha256, size=size)
 
 
 def _check_scheme(url: str, pinned: bool) -> None:
@@ -81,36 +113,77 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _body(url: str, pinned: bool, by_hand: str) -> Iterator[bytes]:
-    """The bytes behind an address, chunk by chunk, with every failure of the network told as a UserError."""
+def _receive(url: str, part: Path, pinned: bool, by_hand: str) -> None:
+    """Fetch a whole file into ``part``, taking up again what breaks off if a checksum will be looked at."""
+    for attempt in range(1, ATTEMPTS + 1):
+        before = _size(part)
+        try:
+            _transfer(url, part, pinned, by_hand)
+            return
+        except _BrokenOff as error:
+            if pinned and _size(part) > before and attempt < ATTEMPTS:
+                continue
+            if not pinned:
+                part.unlink(missing_ok=True)
+            raise UserError(f"{error}: {by_hand}") from error
+
+
+def _transfer(url: str, part: Path, pinned: bool, by_hand: str) -> None:
+    """Ask once for what ``part`` lacks and append it; a server that knows no ranges sends everything anew."""
+    offset = _size(part)
+    headers = {"Range": f"bytes={offset}-"} if offset else {}
     opener = urllib.request.build_opener(_Redirects(pinned))
     try:
-        with opener.open(url, timeout=TIMEOUT) as response:
+        with opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT) as response:
+            if not re.match(rf"bytes {offset}-", response.headers.get("Content-Range", "")):
+                offset = 0
             announced = response.headers.get("Content-Length", "")
-            length = int(announced) if announced.isdecimal() else -1
-            with _progress(url, length) as advance:
-                yield from _chunks(response, url, length, by_hand, advance)
+            length = offset + int(announced) if announced.isdecimal() else -1
+            with _open(part, offset, by_hand) as write, _progress(url, offset, length) as advance:
+                received = offset
+                while chunk := response.read(_CHUNK):
+                    write(chunk)
+                    received += len(chunk)
+                    advance(len(chunk))
+            if length not in (-1, received):
+                raise _BrokenOff(f"{url} broke off after {received:,} of {length:,} bytes")
     except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 416 and offset:  # nothing lies behind what is there: begin anew
+            part.unlink()
+            return _transfer(url, part, pinned, by_hand)
         raise UserError(f"{url} answered {error.code} {error.reason}: {by_hand}") from error
     except urllib.error.URLError as error:
         raise UserError(f"cannot reach {url} ({error.reason}): {by_hand}") from error
     except (OSError, http.client.HTTPException) as error:
-        raise UserError(f"the transfer of {url} broke off ({error or type(error).__name__}): {by_hand}") from error
-
-
-def _chunks(response: Any, url: str, length: int, by_hand: str, advance: Any) -> Iterator[bytes]:
-    """The chunks of a response, whose number of bytes must be ``length`` (-1: not announced)."""
-    received = 0
-    while chunk := response.read(_CHUNK):
-        received += len(chunk)
-        advance(len(chunk))
-        yield chunk
-    if length not in (-1, received):
-        raise UserError(f"{url} broke off after {received:,} of {length:,} bytes: {by_hand}")
+        raise _BrokenOff(f"the transfer of {url} broke off ({error or type(error).__name__})") from error
+    return None
 
 
 @contextmanager
-def _progress(url: str, length: int) -> Iterator[Any]:
+def _open(part: Path, offset: int, by_hand: str) -> Iterator[Any]:
+    """Yield a function that writes to ``part`` from ``offset`` on, with the disk's failures told as such."""
+
+    def write(chunk: bytes) -> None:
+        try:
+            file.write(chunk)
+        except OSError as error:
+            raise UserError(f"cannot write {part}: {error.strerror}; make room, or choose another folder") from error
+
+    try:
+        file = part.open("ab" if offset else "wb", buffering=0)
+    except OSError as error:
+        raise UserError(f"cannot write {part}: {error.strerror}; {by_hand}") from error
+    with file:
+        yield write
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+@contextmanager
+def _progress(url: str, offset: int, length: int) -> Iterator[Any]:
     """A progress bar on a terminal's standard error; yields a function that takes the bytes that came."""
     if not sys.stderr.isatty():
         yield lambda _: None
@@ -120,68 +193,30 @@ def _progress(url: str, length: int) -> Iterator[Any]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(urlsplit(url).path.rsplit("/", 1)[-1], total=length if length >= 0 else None)
+        name = urlsplit(url).path.rsplit("/", 1)[-1]
+        task = progress.add_task(name, total=length if length >= 0 else None, completed=offset)
         yield lambda count: progress.advance(task, count)
 
 
-def _new_digests(names: dict[str, str]) -> dict[str, Any]:
+def _fault(path: Path, expected: dict[str, str], size: int | None) -> str:
+    """What is wrong with size and checksums of a file, or an empty text."""
+    if size is not None and _size(path) != size:
+        return f"{_size(path):,} bytes instead of {size:,}"
     # usedforsecurity=False: md5 is what publishers give, and a machine in FIPS mode refuses it otherwise.
-    return {name: hashlib.new(name, usedforsecurity=False) for name in names}
-
-
-def _file_digests(path: Path, names: dict[str, str]) -> dict[str, str]:
-    """The checksums of a file on the disk."""
-    digests = _new_digests(names)
+    digests = {name: hashlib.new(name, usedforsecurity=False) for name in expected}
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             for digest in digests.values():
                 digest.update(chunk)
-    return {name: digest.hexdigest() for name, digest in digests.items()}
-
-
-def _wrong_checksum(found: dict[str, str], expected: dict[str, str]) -> str:
-    """What is wrong with the checksums, or an empty text."""
-    wrong = [f"{name} {found[name]} instead of {value}" for name, value in expected.items() if found[name] != value]
+    found = {name: digest.hexdigest() for name, digest in digests.items()}
+    wrong = [
+        f"{name} {found[name][: len(value)]} instead of {value}"
+        for name, value in expected.items()
+        if not found[name].startswith(value)
+    ]
     return ", ".join(wrong)
 
 
-def unpack_tar(archive: Path, folder: Path) -> None:
-    """Unpack a tar file, compressed or not, into ``folder``.
-
-    It is unpacked into a hidden folder first and moved to its place when it is whole, so a name at the top of the
-    archive is there completely or not at all. Files that are in the way are never replaced.
-
-    Raises:
-        UserError: a member or a link leads outside, the archive is damaged, a name is taken, or the disk is full.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # Inside the target, so that moving is a rename and not a copy.
-        staging = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder))
-    except OSError as error:
-        raise UserError(f"cannot write into {folder}: {error.strerror}; choose another folder") from error
-    try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(staging, filter="data")
-            # The checksum of a compressed archive lies behind the last member, where tarfile does not look.
-            while tar.fileobj is not None and tar.fileobj.read(_CHUNK):
-                pass
-        for member in sorted(staging.iterdir()):
-            _move(member, folder / member.name)
-    except tarfile.FilterError as error:
-        raise UserError(f"{archive} is not unpacked, since it would write outside its folder: {error}") from error
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
-        raise UserError(f"{archive} is damaged or no tar file ({error}): remove it and get it again") from error
-    except OSError as error:
-        raise UserError(
-            f"cannot unpack {archive} into {folder}: {error.strerror or error}; mend that and retry"
-        ) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _move(source: Path, target: Path) -> None:
-    """Give an unpacked file or folder its name, unless something (but an empty folder) has it."""
-    if target.is_symlink() or target.is_file() or (target.is_dir() and any(target.iterdir())):
-        raise UserError(f"{target} is in the way of what is unpacked: move it elsewhere and retry")
-    source.replace(target)
+def _is_page(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(256).lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml"))

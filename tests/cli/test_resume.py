@@ -1,6 +1,7 @@
 """A training that is killed, stopped or cut short of disk, and goes on, ends with the weights of one that was not."""
 
 import csv
+import json
 import os
 import random
 import resource
@@ -9,15 +10,18 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mindcv_shufflenet.commands import train
+from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import exclusive
 from mindcv_shufflenet.train.state import load_state
-from mindcv_shufflenet.weights.checkpoint import load_checkpoint
+from mindcv_shufflenet.weights.checkpoint import read_checkpoint
 from tests.cli.conftest import MODEL, ROOT, TINY, Command, start
 
 EPOCHS = 10
@@ -50,7 +54,7 @@ def check_whole(folder: Path, undisturbed: Path) -> bool:
     """Check that whatever lies in the folder is whole, and return whether there is a state to go on from."""
     checkpoints = [path for path in folder.glob("*.ckpt") if not path.name.startswith(".")]
     for path in checkpoints:
-        assert len(load_checkpoint(path)) == 281
+        assert len(read_checkpoint(path)) == 281
     if (folder / "log.csv").exists():
         logged = rows(folder)
         assert logged == rows(undisturbed)[: len(logged)]
@@ -276,3 +280,57 @@ def test_another_number_of_workers_is_told(finished_run: Path, tmp_path: Path, c
     words = [*TINY, "--epoch_size", 2, "--ckpt_save_dir", folder, "--resume_opt", "--num_parallel_workers", 1]
     _, output, _ = command("train", *words)
     assert f"the run was stopped on workers={CORES} and goes on with 1" in output
+
+
+def test_other_classes_are_refused_and_another_folder_is_told(
+    finished_run: Path, tmp_path: Path, command: Command
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished_run, folder)
+    words = [*TINY, "--ckpt_save_dir", folder, "--epoch_size", 2, "--resume_opt"]
+    status, output, _ = command("train", *words, "--data_dir", tmp_path)
+    assert status == 0
+    assert f"note: data_dir was ./ when the run was stopped and is {tmp_path} now" in output
+    classes = json.loads((folder / "classes.json").read_text())
+    classes["indices"] = {name: 9 - index for name, index in classes["indices"].items()}
+    (folder / "classes.json").write_text(json.dumps(classes))
+    before = (folder / "classes.json").read_bytes()
+    status, _, error = command("train", *words)
+    assert status == 2
+    assert f"the classes of the data are not those of the stopped run ({folder}/classes.json)" in error
+    assert (folder / "classes.json").read_bytes() == before
+
+
+def test_a_run_that_another_process_began_meanwhile_is_not_replaced(
+    finished_run: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other run appears after the folder was looked at first and before it is locked."""
+    folder = tmp_path / "run"
+    prepare = train._prepare
+
+    def slow(*arguments: Any) -> Any:
+        setup = prepare(*arguments)
+        shutil.copytree(finished_run, folder)
+        return setup
+
+    monkeypatch.setattr(train, "_prepare", slow)
+    status, _, error = command("train", *TINY, "--ckpt_save_dir", folder, "--epoch_size", 3)
+    assert status == 2
+    assert f"{folder} already holds a run" in error
+    assert rows(folder) == rows(finished_run)
+
+
+@pytest.mark.parametrize("place", [10, 40, 100])
+def test_a_state_that_is_damaged_at_its_head_is_told(
+    place: int, finished_run: Path, tmp_path: Path, command: Command
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished_run, folder)
+    state = folder / f"{MODEL}-last.state"
+    whole = bytearray(state.read_bytes())
+    for seed in range(20):
+        damaged = whole.copy()
+        damaged[place : place + 4] = np.random.default_rng(seed).bytes(4)
+        state.write_bytes(damaged)
+        with suppress(UserError):  # and nothing else; some bytes there do not matter
+            load_state(state)

@@ -46,11 +46,8 @@ def test_mixed_precision_is_close(finished_run: Path, command: Command) -> None:
 def test_what_was_taken_over_is_told(finished_run: Path, command: Command) -> None:
     words = ["--model", MODEL, "--dataset", "digits", "--ckpt_path", finished_run / f"{MODEL}-last.ckpt"]
     _, output, _ = command("validate", *words)
-    assert (
-        f"note: from {finished_run}/config.yaml: layout=megvii, stem=cifar, pool=same, image_resize=16, crop_pct=1.0"
-        in output
-    )
-    assert "preprocessing: opencv resize to 16, crop 16" in output
+    assert f"note: from {finished_run}/config.yaml: stem=cifar, image_resize=16, crop_pct=1.0" in output
+    assert "preprocessing: opencv resize to 16, crop 16, rgb" in output
     assert "top-1" in output
 
 
@@ -107,6 +104,9 @@ def test_a_checkpoint_with_another_number_of_classes(finished_run: Path, command
 def test_models_are_listed_with_their_costs(command: Command) -> None:
     status, output, _ = command("models", "*x1_0", "--json", "-")
     assert status == 0
-    assert json.loads(output) == {"shufflenet_v2_x1_0": {"parameters": 2_278_760, "multiply_adds": 145_814_296}}
+    result = json.loads(output)
+    assert result["models"] == {"shufflenet_v2_x1_0": {"parameters": 2_278_760, "multiply_adds": 145_814_296}}
+    assert result["weights"]["shufflenet_v2_x1_0.tv_in1k"]["top1"] == 69.362
+    assert len(result["weights"]) == 4
     status, _, error = command("models", "resnet*")
     assert (status, error) == (2, "error: no model matches resnet*; `shufflenet models` lists them all\n")

@@ -1,9 +1,10 @@
-"""Downloads from a server on this machine, and archives that try to get out."""
+"""Downloads from a server on this machine that cuts, stalls, lies, and knows ranges or not."""
 
 import hashlib
-import io
-import tarfile
+import multiprocessing
+import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.weights.download import fetch, unpack_tar
+from mindcv_shufflenet.weights import download
+from mindcv_shufflenet.weights.download import fetch, fetch_to_cache
 
 BODY = bytes(range(256)) * 3000
 MD5 = hashlib.md5(BODY).hexdigest()
@@ -20,12 +22,22 @@ SHA256 = hashlib.sha256(BODY).hexdigest()
 
 
 class Server(ThreadingHTTPServer):
-    """Bodies by path; ``announced`` adds to the Content-Length; a body that is text is a redirect to that address."""
+    """Bodies by path; a body that is text is a redirect to that address.
 
-    def __init__(self, bodies: dict[str, bytes | str], announced: int) -> None:
+    Attributes:
+        announced: what is added to the Content-Length.
+        ranges: whether a request for a range gets it.
+        cut: at most so many bytes are sent for one request.
+        stall: seconds before the second half of an answer.
+    """
+
+    def __init__(self, bodies: dict[str, bytes | str], **behaviour: int | float | bool | None) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.bodies = bodies
-        self.announced = announced
+        self.announced = behaviour.get("announced", 0)
+        self.ranges = behaviour.get("ranges", True)
+        self.cut = behaviour.get("cut")
+        self.stall = behaviour.get("stall", 0)
         self.requests: list[str] = []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
@@ -34,7 +46,8 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        self.server.requests.append(self.path)
+        wanted = self.headers.get("Range", "")
+        self.server.requests.append(f"{self.path} {wanted}".strip())
         body = self.server.bodies.get(self.path)
         if body is None:
             self.send_error(404)
@@ -43,19 +56,31 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", body)
             self.end_headers()
         else:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body) + self.server.announced))
-            self.end_headers()
-            self.wfile.write(body)
+            self.send_body(body, int(re.sub(r"\D", "", wanted) or 0) if self.server.ranges else 0)
+
+    def send_body(self, body: bytes, first: int) -> None:
+        if first >= len(body):
+            self.send_error(416)
+            return
+        self.send_response(206 if first else 200)
+        if first:
+            self.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
+        self.send_header("Content-Length", str(len(body) - first + self.server.announced))
+        self.end_headers()
+        rest = body[first:][: self.server.cut]
+        self.wfile.write(rest[: len(rest) // 2])
+        self.wfile.flush()
+        time.sleep(self.server.stall)
+        self.wfile.write(rest[len(rest) // 2 :])
 
     def log_message(self, *args: object) -> None:
         pass
 
 
 @contextmanager
-def serve(bodies: dict[str, bytes | str], announced: int = 0) -> Iterator[Server]:
+def serve(bodies: dict[str, bytes | str], **behaviour: int | float | bool | None) -> Iterator[Server]:
     """A server on this machine for as long as the block lasts."""
-    with Server(bodies, announced) as server:
+    with Server(bodies, **behaviour) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -96,7 +121,7 @@ def test_cut_body(tmp_path):
     with serve({"/file": BODY}, announced=10) as server, pytest.raises(UserError) as caught:
         fetch(f"{server.url}/file", tmp_path / "file", md5=MD5)
     assert f"broke off after {len(BODY):,} of {len(BODY) + 10:,} bytes" in str(caught.value)
-    assert not list(tmp_path.iterdir())
+    assert not (tmp_path / "file").exists()
 
 
 def test_answer_404(tmp_path):
@@ -135,59 +160,90 @@ def test_disk_that_does_not_take_the_file(tmp_path):
         fetch(f"{server.url}/file", tmp_path / "folder" / "file", md5=MD5)
 
 
-def tar_of(path: Path, *members: tuple[str, bytes | str]) -> Path:
-    """A tar file of files (bytes) and symbolic links (text)."""
-    with tarfile.open(path, "w:gz") as tar:
-        for name, content in members:
-            info = tarfile.TarInfo(name)
-            if isinstance(content, str):
-                info.type, info.linkname = tarfile.SYMTYPE, content
-                tar.addfile(info)
-            else:
-                info.size = len(content)
-                tar.addfile(info, io.BytesIO(content))
-    return path
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_transfer_that_breaks_off_goes_on_where_it_was(tmp_path, ranges):
+    """Without ranges the server begins anew each time, so nothing is gained and the first failure is the last."""
+    cut = len(BODY) // 3
+    with serve({"/file": BODY}, cut=cut, ranges=ranges) as server:
+        if ranges:
+            fetch(f"{server.url}/file", tmp_path / "file", sha256=SHA256)
+            assert server.requests == ["/file", f"/file bytes={cut}-", f"/file bytes={2 * cut}-"]
+            assert (tmp_path / "file").read_bytes() == BODY
+            assert [path.name for path in tmp_path.iterdir()] == ["file"]
+        else:
+            with pytest.raises(UserError, match="broke off after"):
+                fetch(f"{server.url}/file", tmp_path / "file", sha256=SHA256)
 
 
-def test_unpack(tmp_path):
-    archive = tar_of(tmp_path / "a.tgz", ("top/in/file", b"1"), ("top/link", "in/file"), ("alone", b"2"))
-    unpack_tar(archive, tmp_path / "to" / "here")
-    here = tmp_path / "to" / "here"
-    assert (here / "top/in/file").read_bytes() == (here / "top/link").read_bytes() == b"1"
-    assert sorted(path.name for path in here.iterdir()) == ["alone", "top"]
+def test_the_next_process_goes_on_too(tmp_path):
+    (tmp_path / ".file.part").write_bytes(BODY[:1000])
+    with serve({"/file": BODY}) as server:
+        fetch(f"{server.url}/file", tmp_path / "file", sha256=SHA256)
+        assert server.requests == ["/file bytes=1000-"]
+    assert (tmp_path / "file").read_bytes() == BODY
 
 
-@pytest.mark.parametrize(
-    "members",
-    [
-        [("top/file", b"1"), ("../outside", b"2")],
-        [("top/file", b"1"), ("top/../../outside", b"2")],
-        [("top/link", "../../../outside"), ("top/link/file", b"2")],
-        [("top/link", "/etc"), ("top/file", b"1")],
-    ],
-)
-def test_members_that_lead_outside(tmp_path, members):
-    archive = tar_of(tmp_path / "a.tgz", *members)
-    with pytest.raises(UserError, match=r"a.tgz is not unpacked, since it would write outside its folder"):
-        unpack_tar(archive, tmp_path / "here")
-    assert not list((tmp_path / "here").iterdir())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tgz", "here"]
+@pytest.mark.parametrize("left", [b"of another file", BODY + b"more", BODY])
+def test_a_first_piece_that_does_not_fit_is_thrown_away(tmp_path, left):
+    (tmp_path / ".file.part").write_bytes(left)
+    with serve({"/file": BODY}) as server:
+        fetch(f"{server.url}/file", tmp_path / "file", sha256=SHA256)
+    assert (tmp_path / "file").read_bytes() == BODY
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_damaged_archives(tmp_path):
-    whole = tar_of(tmp_path / "a.tgz", ("top/file", bytes(BODY))).read_bytes()
-    for damaged in (whole[: len(whole) // 2], b"no archive at all", b"", whole[:40] + b"\0\1\2" + whole[43:]):
-        (tmp_path / "a.tgz").write_bytes(damaged)
-        with pytest.raises(UserError, match=r"a.tgz is damaged or no tar file"):
-            unpack_tar(tmp_path / "a.tgz", tmp_path / "here")
-        assert not list((tmp_path / "here").iterdir())
+def test_a_server_that_stalls_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT", 0.2)
+    with serve({"/file": BODY}, stall=1, cut=100) as server, pytest.raises(UserError, match="broke off .timed out.*"):
+        fetch(f"{server.url}/file", tmp_path / "file", sha256=SHA256)
+    assert not (tmp_path / "file").exists()
 
 
-def test_what_is_there_is_not_replaced(tmp_path):
-    archive = tar_of(tmp_path / "a.tgz", ("top/file", b"new"))
-    (tmp_path / "here" / "top").mkdir(parents=True)
-    unpack_tar(archive, tmp_path / "here")  # An empty folder is in nobody's way.
-    (tmp_path / "here" / "top" / "file").write_bytes(b"old")
-    with pytest.raises(UserError, match=r"here/top is in the way of what is unpacked"):
-        unpack_tar(archive, tmp_path / "here")
-    assert (tmp_path / "here" / "top" / "file").read_bytes() == b"old"
+@pytest.mark.parametrize("digits", [8, 10, 64])
+def test_a_prefix_of_the_checksum_is_enough(tmp_path, digits):
+    with serve({"/file": BODY}) as server:
+        fetch(f"{server.url}/file", tmp_path / "file", sha256=SHA256[:digits])
+        with pytest.raises(UserError, match="is not the expected file .sha256"):
+            fetch(f"{server.url}/file", tmp_path / "other", sha256=SHA256[: digits - 1] + "g")
+
+
+def test_a_wrong_size_and_a_web_page_are_told(tmp_path):
+    with serve({"/file": BODY, "/page": b"<!DOCTYPE html><html>log in</html>"}) as server:
+        with pytest.raises(UserError, match="768,000 bytes instead of 5"):
+            fetch(f"{server.url}/file", tmp_path / "file", sha256=SHA256, size=5)
+        with pytest.raises(UserError, match="looks like a web page; nothing was kept"):
+            fetch(f"{server.url}/page", tmp_path / "file", sha256=SHA256)
+    assert not list(tmp_path.iterdir())
+
+
+def fetch_in_a_process(url: str, target: Path) -> None:
+    fetch(url, target, sha256=SHA256)
+
+
+def test_of_several_processes_one_fetches(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    with serve({"/file": BODY}, stall=1) as server:
+        processes = [
+            context.Process(target=fetch_in_a_process, args=(f"{server.url}/file", tmp_path / "file")) for _ in range(3)
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        assert [process.exitcode for process in processes] == [0, 0, 0]
+        assert server.requests == ["/file"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_cache_takes_the_checksum_from_the_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINDCV_SHUFFLENET_HOME", str(tmp_path))
+    name = f"net-{SHA256[:8]}.ckpt"
+    with serve({f"/{name}": BODY, "/net-00000000.ckpt": BODY}) as server:
+        path = fetch_to_cache(f"{server.url}/{name}")
+        assert path == tmp_path / "checkpoints" / name
+        path.write_bytes(b"damaged")
+        assert fetch_to_cache(f"{server.url}/{name}").read_bytes() == BODY
+        with pytest.raises(UserError, match=f"sha256 {SHA256[:8]} instead of 00000000"):
+            fetch_to_cache(f"{server.url}/net-00000000.ckpt")
+        with pytest.raises(UserError, match="only https is"):
+            fetch_to_cache(f"{server.url}/net.ckpt")

@@ -11,7 +11,8 @@ import numpy as np
 
 from mindcv_shufflenet.data.datasets.base import Split
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.weights.download import fetch, unpack_tar
+from mindcv_shufflenet.weights.archive import unpack_tar
+from mindcv_shufflenet.weights.download import fetch
 
 FOLDER = "cifar-10-batches-bin"
 RECORDS = 10_000

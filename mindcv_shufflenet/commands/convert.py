@@ -1,0 +1,71 @@
+"""``convert``: turn a weights file into another kind of file, other parameter names, or another layout."""
+
+import argparse
+from pathlib import Path
+
+from mindcv_shufflenet.commands.setup import create_console, read_config, write_json
+from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.models.registry import create_model
+from mindcv_shufflenet.weights.convert import change_layout
+from mindcv_shufflenet.weights.formats import check_suffix, write_arrays
+from mindcv_shufflenet.weights.keys import translate
+from mindcv_shufflenet.weights.load import Weights, load_weights, read_weights
+
+# Whose names go with which layout; mindspore's go with both.
+_LAYOUT_OF_KEYS = {"megvii": "megvii", "torchvision": "torchvision", "mmpretrain": "torchvision"}
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Read, check against the model, convert, write, and say what was done."""
+    config = read_config(arguments.options)
+    console = create_console(arguments.json)
+    target = Path(arguments.target)
+    check_suffix(target)
+    if target.exists() and not config.overwrite:
+        raise UserError(f"{target} is there already; give another name, or --overwrite")
+    if "model" not in arguments.given:
+        raise UserError("of which model are the weights? give --model NAME; `shufflenet models` lists them")
+    weights = read_weights(arguments.source)
+    source_layout = weights.layout or config.layout or "megvii"
+    _check_fit(weights, config.network, source_layout, config.allow_missing)
+    keys, layout = _choose(arguments.keys, config.layout, source_layout, target)
+    arrays, notes = change_layout(weights.arrays, source_layout, layout)
+    if weights.unfolded:
+        notes.append("BatchNorm was folded into the convolutions; it is set to change nothing")
+    if weights.pool != ("same" if layout == "megvii" else "pad"):
+        notes.append("these weights were trained with --pool pad, which a file of weights does not hold: give it")
+    write_arrays(translate(arrays, keys), target)
+    console.print(
+        f"{arguments.source}: {weights.dialect}'s names, layout {source_layout}, {len(weights.arrays)} arrays"
+    )
+    for note in notes:
+        console.print(f"note: {note}")
+    console.print(f"{target}: {keys}'s names, layout {layout}, {len(arrays)} arrays")
+    result = {
+        "source": {"file": arguments.source, "keys": weights.dialect, "layout": source_layout},
+        "target": {"file": str(target), "keys": keys, "layout": layout},
+        "arrays": len(arrays),
+        "notes": notes,
+    }
+    write_json(arguments.json, result)
+
+
+def _check_fit(weights: Weights, model: str, layout: str, allow_missing: list[str]) -> None:
+    """Refuse weights that are not the model's, by loading them into it."""
+    stem, classifier = weights.arrays.get("first_conv.0.weight"), weights.arrays.get("classifier.weight")
+    network = create_model(
+        model,
+        layout=layout,
+        in_channels=3 if stem is None else stem.shape[1],
+        num_classes=1000 if classifier is None else len(classifier),
+    )
+    load_weights(network, weights, allow_missing=allow_missing)
+
+
+def _choose(keys: str | None, layout: str | None, source_layout: str, target: Path) -> tuple[str, str]:
+    """Settle names and layout of the target from what is given of them."""
+    layout = layout or _LAYOUT_OF_KEYS.get(keys or "", source_layout)
+    keys = keys or (layout if target.suffix in (".pth", ".pt") else "mindspore")
+    if _LAYOUT_OF_KEYS.get(keys, layout) != layout:
+        raise UserError(f"{keys}'s names are those of layout {_LAYOUT_OF_KEYS[keys]}, not {layout}; leave one out")
+    return keys, layout

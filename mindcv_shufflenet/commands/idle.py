@@ -1,0 +1,44 @@
+"""Options that a training would read, were it not for its other options."""
+
+from collections.abc import Callable, Collection
+
+from mindcv_shufflenet.config import Config
+
+_CYCLES = ("cosine_decay",)
+_PERIODS = ("cosine_decay", "linear_decay", "step_decay")
+_RATES = ("polynomial_decay", "exponential_decay", "step_decay", "multi_step_decay")
+
+# Options, what they need, and whether a training has it.
+_NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
+    (("jit",), "mode 1", lambda c: c.mode == 1),
+    (("pool",), "stem imagenet", lambda c: c.stem == "imagenet"),
+    (("data_dir",), "another data set", lambda c: c.dataset != "digits"),
+    (("val_interval",), "val_while_train", lambda c: c.val_while_train),
+    (("scale", "ratio"), "a resized train_crop", lambda c: c.crops_resized),
+    (("re_scale", "re_ratio", "re_value", "re_max_attempts"), "re_prob", lambda c: c.re_prob > 0),
+    (("momentum",), "opt sgd or momentum", lambda c: c.opt in ("sgd", "momentum")),
+    (("eps",), "opt adam or adamw", lambda c: c.opt in ("adam", "adamw")),
+    (("clip_value",), "clip_grad", lambda c: c.clip_grad),
+    (("min_lr",), "scheduler cosine_decay or linear_decay", lambda c: c.scheduler in _PERIODS[:2]),
+    (("decay_epochs",), f"scheduler {', '.join(_PERIODS)}", lambda c: c.scheduler in _PERIODS),
+    (("num_cycles", "cycle_decay"), "scheduler cosine_decay", lambda c: c.scheduler in _CYCLES),
+    (("decay_rate",), f"scheduler {', '.join(_RATES)}", lambda c: c.scheduler in _RATES),
+    (
+        ("multi_step_decay_milestones",),
+        "scheduler multi_step_decay",
+        lambda c: c.scheduler == "multi_step_decay",
+    ),
+    (("warmup_factor",), "warmup_epochs", lambda c: c.warmup_epochs > 0),
+    (("keep_checkpoint_max",), "a ckpt_save_policy", lambda c: c.ckpt_save_policy is not None),
+    (("ckpt_save_interval", "ckpt_save_policy"), "keep_checkpoint_max", lambda c: c.keep_checkpoint_max > 0),
+)
+
+
+def idle_options(config: Config, given: Collection[str]) -> list[str]:
+    """Return a line that names the options of the command line that have no effect beside the others."""
+    idle = [
+        f"{', '.join(unread)} (needs {need})"
+        for names, need, has in _NEEDS
+        if (unread := [name for name in names if name in given]) and not has(config)
+    ]
+    return [f"without effect here: {'; '.join(idle)}"] if idle else []

@@ -1,0 +1,125 @@
+"""The names under which ShuffleNetV2's parameters are published, and their translation. numpy is all it needs.
+
+Four projects name the same parameters in four ways:
+
+- ``mindspore``: mindcv and this suite (``features.0.branch_main.1.gamma``);
+- ``megvii``: the paper's authors in PyTorch (``features.0.branch_main.1.weight``);
+- ``torchvision`` (``stage2.0.branch2.1.weight``);
+- ``mmpretrain`` (``backbone.layers.0.0.branch2.0.bn.weight``).
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from mindcv_shufflenet.errors import UserError
+
+Arrays = dict[str, np.ndarray]
+
+DIALECTS = ("mindspore", "megvii", "torchvision", "mmpretrain")
+STAGE_BLOCKS = (4, 8, 4)
+
+# Position in the branch, kind, and mmpretrain's name of each part of a branch (a ReLU has no parameters).
+_PROJ = ((0, "conv", "0.conv"), (1, "norm", "0.bn"), (2, "conv", "1.conv"), (3, "norm", "1.bn"))
+_MAIN = (
+    (0, "conv", "0.conv"), (1, "norm", "0.bn"), (3, "conv", "1.conv"),
+    (4, "norm", "1.bn"), (5, "conv", "2.conv"), (6, "norm", "2.bn"),
+)  # fmt: skip
+
+# The parameters of a kind: MindSpore's name and PyTorch's. A convolution has a bias only where BatchNorm was folded.
+_PARAMETERS = {
+    "conv": (("weight", "weight"), ("bias", "bias")),
+    "norm": (
+        ("gamma", "weight"), ("beta", "bias"), ("moving_mean", "running_mean"), ("moving_variance", "running_var"),
+    ),
+    "dense": (("weight", "weight"), ("bias", "bias")),
+}  # fmt: skip
+
+# What training code and exporters put before a name.
+_PREFIXES = ("module.", "ConvBnFusion_W_", "ConvBnFusion_BN_B_")
+
+
+class _Layer(NamedTuple):
+    """One layer and its name in each dialect."""
+
+    kind: str
+    mindspore: str
+    megvii: str
+    torchvision: str
+    mmpretrain: str
+
+
+def _layers() -> Iterator[_Layer]:
+    """Every layer that has parameters, from the input to the logits."""
+    yield _Layer("conv", "first_conv.0", "first_conv.0", "conv1.0", "backbone.conv1.conv")
+    yield _Layer("norm", "first_conv.1", "first_conv.1", "conv1.1", "backbone.conv1.bn")
+    index = 0
+    for stage, repeats in enumerate(STAGE_BLOCKS):
+        for block in range(repeats):
+            branches = (("branch_proj", "branch1", _PROJ), ("branch_main", "branch2", _MAIN))
+            for ours, theirs, parts in branches if block == 0 else branches[1:]:
+                for position, kind, name in parts:
+                    own = f"features.{index}.{ours}.{position}"
+                    yield _Layer(
+                        kind,
+                        own,
+                        own,
+                        f"stage{stage + 2}.{block}.{theirs}.{position}",
+                        f"backbone.layers.{stage}.{block}.{theirs}.{name}",
+                    )
+            index += 1
+    yield _Layer("conv", "conv_last.0", "conv_last.0", "conv5.0", "backbone.layers.3.conv")
+    yield _Layer("norm", "conv_last.1", "conv_last.1", "conv5.1", "backbone.layers.3.bn")
+    yield _Layer("dense", "classifier", "classifier.0", "fc", "head.fc")
+
+
+def _names(dialect: str) -> dict[str, str]:
+    """A dialect's name of each parameter -> MindSpore's."""
+    return {
+        f"{getattr(layer, dialect)}.{mine if dialect == 'mindspore' else theirs}": f"{layer.mindspore}.{mine}"
+        for layer in _layers()
+        for mine, theirs in _PARAMETERS[layer.kind]
+    }
+
+
+def recognise(arrays: Arrays, source: str) -> tuple[str, Arrays]:
+    """Find out whose names these are and translate them into MindSpore's.
+
+    Args:
+        arrays: the parameters by name; counters of PyTorch's BatchNorm are left out.
+        source: what they were read from, for messages.
+
+    Returns:
+        The dialect, and the parameters under MindSpore's names.
+
+    Raises:
+        UserError: names that no dialect has; the first ones are listed.
+    """
+    given = {_bare(name): value for name, value in arrays.items() if not name.endswith(".num_batches_tracked")}
+    tables = {dialect: _names(dialect) for dialect in DIALECTS}
+    dialect = max(DIALECTS, key=lambda name: len(given.keys() & tables[name].keys()))
+    table = tables[dialect]
+    unknown = [name for name in given if name not in table]
+    if len(unknown) == len(given):
+        raise UserError(
+            f"{source} holds no ShuffleNetV2 weights: none of its {len(given)} names is known"
+            f" ({', '.join(unknown[:3]) or 'it is empty'}); the names of mindcv, Megvii, torchvision and mmpretrain are"
+        )
+    if unknown:
+        raise UserError(
+            f"{source} has {dialect}'s names of ShuffleNetV2, and {len(unknown)} that are not:"
+            f" {', '.join(unknown[:5])}{' ...' if len(unknown) > 5 else ''}; take them out, or give another file"
+        )
+    return dialect, {table[name]: value for name, value in given.items()}
+
+
+def translate(arrays: Arrays, dialect: str) -> Arrays:
+    """Write parameters under MindSpore's names as another dialect has them, in the order of the layers."""
+    return {name: arrays[own] for name, own in _names(dialect).items() if own in arrays}
+
+
+def _bare(name: str) -> str:
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name

@@ -1,0 +1,145 @@
+"""Weights of any published form into a network: recognised, checked against it, and only then put in."""
+
+import fnmatch
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mindspore import Tensor, nn
+
+from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.weights.convert import find_layout, unfold
+from mindcv_shufflenet.weights.formats import read_arrays
+from mindcv_shufflenet.weights.keys import Arrays, recognise
+
+
+class Weights(NamedTuple):
+    """The weights of a file.
+
+    Attributes:
+        arrays: under MindSpore's names.
+        dialect: whose names the file has (``keys.py``).
+        layout: the network's; None where the file does not tell.
+        source: the file, for messages.
+        unfolded: the file's BatchNorms were folded into its convolutions and stand beside them again.
+    """
+
+    arrays: Arrays
+    dialect: str
+    layout: str | None
+    source: str
+    unfolded: bool
+
+    @property
+    def pool(self) -> str:
+        """The padding of the max pool with which the weights were trained."""
+        return "same" if self.dialect == "mindspore" and self.layout != "torchvision" else "pad"
+
+
+def read_weights(path: str | os.PathLike[str]) -> Weights:
+    """Read a weights file of any kind that ``formats.py`` knows, under any names that ``keys.py`` knows.
+
+    Raises:
+        UserError: the file cannot be read, or holds no ShuffleNetV2 weights.
+    """
+    source = str(path)
+    dialect, arrays = recognise(read_arrays(path), source)
+    arrays, unfolded = unfold(arrays)
+    return Weights(arrays, dialect, find_layout(arrays, dialect), source, unfolded)
+
+
+def load_weights(
+    network: nn.Cell,
+    weights: Weights | str | os.PathLike[str],
+    *,
+    reset_classifier: bool = False,
+    allow_missing: Sequence[str] = (),
+) -> list[str]:
+    """Fill a network with weights that fit it.
+
+    Args:
+        network: its parameters are replaced.
+        weights: what :func:`read_weights` returns, or a file.
+        reset_classifier: leave the network's classifier as it was drawn.
+        allow_missing: names with wildcards (``conv_last.*``) of parameters that the weights may lack.
+
+    Returns:
+        A line for each thing that is not simply the file's.
+
+    Raises:
+        UserError: a parameter is missing, left over or of another shape, or the layout is another. The network is
+            untouched then.
+    """
+    if not isinstance(weights, Weights):
+        weights = read_weights(weights)
+    target = {parameter.name: parameter for parameter in network.get_parameters()}
+    source = weights.arrays
+    if reset_classifier:
+        source = {name: value for name, value in source.items() if not name.startswith("classifier.")}
+        allow_missing = (*allow_missing, "classifier.*")
+    for pattern in allow_missing:
+        if not fnmatch.filter(target, pattern):
+            raise UserError(f"allow_missing={pattern} matches no parameter; names look like {next(iter(target))}")
+    layout = getattr(network, "layout", None)
+    if weights.layout and layout and weights.layout != layout:
+        raise UserError(
+            f"{weights.source} has weights of layout {weights.layout} and the network is of layout {layout};"
+            f" give --layout {weights.layout}"
+        )
+    _check_shapes(weights.source, source, target)
+    missing = [name for name in target if name not in source]
+    refused = [name for name in missing if not any(fnmatch.fnmatchcase(name, pattern) for pattern in allow_missing)]
+    if refused:
+        raise UserError(
+            f"{weights.source} lacks {refused[0]}{_more(refused)}; is it of another model or layout?"
+            " --allow_missing PATTERN lets parameters start anew"
+        )
+    for name, value in source.items():
+        target[name].set_data(Tensor(value, target[name].dtype))
+    return _notes(weights, missing)
+
+
+def _check_shapes(path: str, source: Arrays, target: dict[str, Tensor]) -> None:
+    """Refuse parameters that the network has not, or has in another shape."""
+    left_over = [name for name in source if name not in target]
+    reshaped = [name for name in source if name in target and source[name].shape != tuple(target[name].shape)]
+    if reshaped:
+        name = reshaped[0]
+        raise UserError(
+            f"{path} does not fit the network: {name} is {source[name].shape} there and"
+            f" {tuple(target[name].shape)} here{_more(reshaped)};"
+            f" {_advice(name, len(source[name]), target[name].shape[0])}"
+        )
+    if left_over:
+        raise UserError(
+            f"{path} holds {left_over[0]}{_more(left_over)}, which the network has not; "
+            "is it of another model or layout?"
+        )
+
+
+def _notes(weights: Weights, missing: list[str]) -> list[str]:
+    notes = []
+    if weights.dialect != "mindspore":
+        notes.append(f"{weights.source}: {weights.dialect}'s names, layout {weights.layout}")
+    if weights.unfolded:
+        notes.append(f"{weights.source}: BatchNorm is folded into the convolutions; it is set to change nothing")
+    if missing and all(name.startswith("classifier.") for name in missing):
+        notes.append("the classifier starts anew; all other weights are the checkpoint's")
+    elif missing:
+        notes.append(
+            f"not in {weights.source} and so left as drawn: {', '.join(missing[:4])}{_more(missing[:1] + missing[4:])}"
+        )
+    return notes
+
+
+def _advice(name: str, there: int, here: int) -> str:
+    if name.startswith("classifier."):
+        return (
+            f"it tells {there} classes and {here} are asked for; give data (or --num_classes) of {there} classes, or"
+            " train a new classifier with --reset_classifier"
+        )
+    return "give the checkpoint's own --model, --layout and --in_channels"
+
+
+def _more(names: list[str]) -> str:
+    return f" (and {len(names) - 1} more)" if len(names) > 1 else ""

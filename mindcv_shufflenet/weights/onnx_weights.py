@@ -1,0 +1,67 @@
+"""The weights inside an ONNX file, in float32, under their own names."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from mindcv_shufflenet.weights.keys import Arrays
+
+_FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
+# What ONNX Runtime's quantiser puts behind a name.
+_QUANTISED = "_quantized"
+
+
+def read_onnx(path: Path) -> Arrays:
+    """Return the float initialisers, and the dequantised weights of quantised convolutions and matrix products.
+
+    A bias of an integer convolution has the scale of its input times that of its weights (ONNX, ``QLinearConv``).
+    Scales and zero points themselves are left out. Weights that a matrix product takes as ``[in, out]`` are returned
+    as ``[out, in]``, as the frameworks have them.
+    """
+    graph = onnx.load(path, load_external_data=False).graph
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    scales = {name for node in graph.node if "Linear" in node.op_type for name in node.input}
+    arrays = {
+        tensor.name: constants[tensor.name].astype(np.float32)
+        for tensor in graph.initializer
+        if tensor.data_type in _FLOATS and tensor.name not in scales
+    }
+    for node in graph.node:
+        names = list(node.input)
+        if node.op_type == "QLinearConv":
+            arrays[_float_name(names[3])] = _dequantised(constants, *names[3:6])
+            if len(names) > 8:
+                scale = constants[names[1]] * constants[names[4]]
+                arrays[_float_name(names[8])] = (constants[names[8]] * scale).astype(np.float32)
+        elif node.op_type == "QLinearMatMul" and names[3] in constants:
+            arrays[_float_name(names[3])] = _dequantised(constants, names[3], names[4], names[5], axis=1).T
+        elif node.op_type == "QLinearAdd" and names[3] in constants:
+            arrays[_float_name(names[3])] = _dequantised(constants, *names[3:6])
+        elif node.op_type == "DequantizeLinear" and names[0] in constants:
+            arrays[_float_name(names[0])] = _dequantised(constants, *names)
+        elif node.op_type == "MatMul" and names[1] in arrays:
+            arrays[names[1]] = arrays[names[1]].T
+    return arrays
+
+
+def write_onnx(arrays: Arrays, path: Path) -> None:
+    """Write arrays as the initialisers of a graph without nodes."""
+    tensors = [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in arrays.items()]
+    graph = helper.make_graph([], "weights", [], [], tensors)
+    onnx.save(helper.make_model(graph, producer_name="mindcv_shufflenet"), path)
+
+
+def _float_name(name: str) -> str:
+    return name.removesuffix(_QUANTISED)
+
+
+def _dequantised(constants: Arrays, name: str, scale_name: str, zero_name: str = "", axis: int = 0) -> np.ndarray:
+    """``(q - zero point) * scale``, where scale and zero point may have one entry for each index of ``axis``."""
+    quantised, scale = constants[name].astype(np.int64), constants[scale_name]
+    zero = constants[zero_name].astype(np.int64) if zero_name else np.int64(0)
+    if scale.ndim:
+        shape = [-1 if index == axis else 1 for index in range(quantised.ndim)]
+        scale, zero = scale.reshape(shape), np.reshape(zero, shape if np.size(zero) > 1 else ())
+    return ((quantised - zero) * scale).astype(np.float32)

@@ -1,0 +1,74 @@
+"""``predict``: the table, the JSON and the pictures."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mindcv_shufflenet.weights.formats import write_arrays
+from tests.cli.conftest import MODEL, Command
+from tests.weights.networks import arrays_of, random_network
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "net.ckpt"
+    write_arrays(arrays_of(random_network(num_classes=6)), path)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for name in ("one/bird.png", "two/bird.png", "cat.jpg"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(len(name)).integers(0, 256, (40, 40, 3), np.uint8)
+        Image.fromarray(pixels).save(path)
+    return folder
+
+
+def test_a_folder_is_predicted_and_shown(command: Command, checkpoint: Path, photos: Path, tmp_path: Path) -> None:
+    words = [photos, "--model", MODEL, "--ckpt_path", checkpoint, "--image_resize", 64, "--topk", 2]
+    status, output, error = command("predict", *words, "--cam", tmp_path / "cam", "--json", tmp_path / "result.json")
+    assert status == 0, error
+    assert "probability" in output
+    assert "cat.jpg" in output
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["model"] == MODEL
+    assert [Path(p["image"]).name for p in result["predictions"]] == ["cat.jpg", "bird.png", "bird.png"]
+    for prediction in result["predictions"]:
+        assert prediction["label"] == str(prediction["index"])
+        assert len(prediction["topk"]) == 2
+        assert Path(prediction["cam"]).is_file()
+    assert sorted(path.name for path in (tmp_path / "cam").iterdir()) == ["bird-1.png", "bird.png", "cat.png"]
+
+
+def test_a_switch_does_not_swallow_the_image(command: Command, photos: Path) -> None:
+    status, _, error = command("predict", "--model", "resnet50", "--pretrained", photos / "cat.jpg")
+    assert status == 2
+    assert "no published weights of resnet50" in error
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["none.jpg", "--pretrained"], "there is no file or folder none.jpg"),
+        (["{photos}"], "whose weights? give --ckpt_path FILE, or --pretrained"),
+        (["{photos}", "--ckpt_path", "{checkpoint}", "--topk", "0"], "topk=0"),
+        (["{photos}", "--ckpt_path", "{checkpoint}", "--num_classes", "7"], "(6, 1024) there and (7, 1024) here"),
+        (["{photos}", "--ckpt_path", "none.ckpt"], "there is no checkpoint none.ckpt"),
+        ([], "the following arguments are required: IMAGE|DIR"),
+    ],
+)
+def test_bad_input_gets_one_line(
+    words: list[str], message: str, command: Command, checkpoint: Path, photos: Path
+) -> None:
+    filled = [word.format(photos=photos, checkpoint=checkpoint) for word in words]
+    status, _, error = command("predict", *filled, "--model", MODEL)
+    assert status == 2
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert message in error

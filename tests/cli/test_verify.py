@@ -1,0 +1,59 @@
+"""``verify``: measured against published, and what explains a gap."""
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+
+
+@pytest.fixture(scope="module")
+def sample(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("imagenet")
+    with tarfile.open(shared / "data" / "imagenet-sample-100.tar") as tar:
+        tar.extractall(folder, filter="data")
+    return folder / "imagenet-sample-100"
+
+
+@pytest.mark.parametrize("name", ["shufflenetv2_x1_0_torchvision_keys.npz", "shufflenet-v2-12-int8.onnx"])
+def test_published_weights_reach_their_reference_score(name: str, sample: Path, shared: Path, command: Command) -> None:
+    """81 and 96 of the 100 images, within two, with Pillow's resize; another resize and the gap are told."""
+    words = ["shufflenet_v2_x1_0.tv_in1k", "--data_dir", sample, "--ckpt_path", shared / "weights" / name]
+    status, output, error = command("verify", *words, "--batch_size", 50, "--json", "-")
+    assert status == 0, error
+    result = json.loads(output)
+    assert result["model"] == "shufflenet_v2_x1_0.tv_in1k"
+    assert result["published"]["top1"] == 69.362
+    assert abs(result["measured"]["top1"] - 81) <= 2
+    assert abs(result["measured"]["top5"] - 96) <= 2
+    tried = {attempt["preprocessing"]: attempt["top1"] for attempt in result["tried"]}
+    assert list(tried) == ["resize by opencv", "short side 232", "no crop margin", "channels bgr"]
+    assert abs(tried["resize by opencv"] - 78) <= 2
+    assert tried["channels bgr"] < 72
+    assert "partial data: 100 of 50,000 images" in result["verdict"]
+    assert result["agrees"]
+
+
+def test_a_score_that_is_too_low_fails_the_command(sample: Path, shared: Path, command: Command) -> None:
+    """mindcv's x1.0 record with weights of another network's classifier order would score like this: by chance."""
+    weights = shared / "weights" / "shufflenetv2_x1_0_torchvision_keys.npz"
+    shuffled = sample.parent / "shuffled"
+    if not shuffled.exists():
+        shuffled.mkdir()
+        (shuffled / "val").symlink_to(sample / "val")
+        lines = (sample / "synsets.txt").read_text().split("\n")
+        wnids = [line for line in lines if line]
+        (shuffled / "synsets.txt").write_text("\n".join(wnids[1:] + wnids[:1]) + "\n")
+    words = ["shufflenet_v2_x1_0.tv_in1k", "--data_dir", shuffled, "--ckpt_path", weights, "--batch_size", 50]
+    status, output, error = command("verify", *words)
+    assert status == 1
+    assert "error: shufflenet_v2_x1_0.tv_in1k does not reach its published score" in error
+    assert "differs: -" in output
+
+
+def test_weights_without_an_address_are_asked_for(command: Command, tmp_path: Path) -> None:
+    status, _, error = command("verify", "shufflenet_v2_x1_0.megvii_in1k", "--data_dir", tmp_path)
+    assert status == 2
+    assert "has no stable address: get the file from the drives" in error

@@ -1,0 +1,65 @@
+"""Tiny ImageNet: the real 20 classes of ``../shared``, and lists that do not fit."""
+
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mindcv_shufflenet.data.datasets import open_split
+from mindcv_shufflenet.errors import UserError
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """Two classes, listed the wrong way round; two images to train, two to validate."""
+    for name in ("train/n02/images/a.JPEG", "train/n01/images/b.JPEG", "val/images/x.JPEG", "val/images/y.JPEG"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "train/n01/n01_boxes.txt").write_text("b.JPEG\t0\t0\t1\t1\n")
+    (tmp_path / "wnids.txt").write_text("n02\nn01\n")
+    (tmp_path / "words.txt").write_text("n01\tcat, pussy cat\nn03\tdog\n")
+    (tmp_path / "val/val_annotations.txt").write_text("x.JPEG\tn02\t0\t0\t1\t1\ny.JPEG\tn01\t0\t0\t1\t1\n")
+    return tmp_path
+
+
+def test_classes_are_sorted_and_named(small: Path) -> None:
+    train, val = (open_split("tiny_imagenet", small, split) for split in ("train", "val"))
+    assert train.class_to_index == val.class_to_index == {"n01": 0, "n02": 1}
+    assert train.class_names == ("cat, pussy cat", "n02")
+    assert [path.name for path in train.images] == ["b.JPEG", "a.JPEG"]
+    assert train.labels.tolist() == [0, 1]
+    assert [path.name for path in val.images] == ["x.JPEG", "y.JPEG"]
+    assert val.labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("remove", "message"),
+    [
+        ("wnids.txt", r"cannot read .*wnids\.txt"),
+        ("val/images/x.JPEG", r"lacks x\.JPEG, which val_annotations\.txt lists"),
+        ("train/n02/images/a.JPEG", "holds no image"),
+    ],
+)
+def test_what_is_missing_is_named(small: Path, remove: str, message: str) -> None:
+    (small / remove).unlink()
+    with pytest.raises(UserError, match=message):
+        [open_split("tiny_imagenet", small, split) for split in ("train", "val")]
+
+
+def test_an_image_without_a_line(small: Path) -> None:
+    (small / "val/images/z.JPEG").touch()
+    with pytest.raises(UserError, match=r"has no line for z\.JPEG"):
+        open_split("tiny_imagenet", small, "val")
+
+
+def test_the_real_ones(shared: Path, tmp_path: Path) -> None:
+    with tarfile.open(shared / "data" / "tiny-imagenet-20.tar") as tar:
+        tar.extractall(tmp_path, filter="data")
+    train, val = (open_split("tiny_imagenet", tmp_path / "tiny-imagenet-20", split) for split in ("train", "val"))
+    assert np.bincount(train.labels).tolist() == [500] * 20
+    assert np.bincount(val.labels).tolist() == [50] * 20
+    assert all(
+        path.name.startswith(list(train.class_to_index)[label])
+        for path, label in zip(train.images, train.labels, strict=True)
+    )

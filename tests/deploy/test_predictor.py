@@ -1,0 +1,162 @@
+"""Images of any kind to classes."""
+
+import json
+import struct
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mindcv_shufflenet.deploy.predictor import Prediction, Predictor, image_files, inference_model, open_image
+from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.weights.formats import write_arrays
+from tests.weights.networks import arrays_of, random_network
+
+MODEL = "shufflenet_v2_x0_5"
+SMALL = {"image_resize": 32, "crop_pct": 1.0}
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor(random_network(num_classes=4), class_names=["a", "b", "c", "d"], topk=3, batch_size=4, **SMALL)
+
+
+def picture(seed: int = 0, size: tuple[int, int] = (48, 40)) -> Image.Image:
+    """Smooth colours, so that a conversion by way of JPEG changes little."""
+    rng = np.random.default_rng(seed)
+    return Image.fromarray(rng.integers(0, 256, (4, 4, 3), np.uint8)).resize(size, Image.Resampling.BICUBIC)
+
+
+def test_one_image_in_every_form(predictor: Predictor, tmp_path: Path) -> None:
+    image = picture()
+    image.save(tmp_path / "bird.png")
+    first = predictor(tmp_path / "bird.png")
+    assert isinstance(first, Prediction)
+    for form in (str(tmp_path / "bird.png"), image, np.asarray(image)):
+        assert predictor(form) == first
+    assert (first.label, first.index, first.score) == (first.topk[0].label, first.topk[0].index, first.topk[0].score)
+    assert len(first.topk) == 3
+    assert [c.score for c in first.topk] == sorted((c.score for c in first.topk), reverse=True)
+    assert first.label == "abcd"[first.index]
+
+
+def test_many_images_give_what_each_gives_alone(predictor: Predictor, tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    for index in range(6):
+        picture(index).save(tmp_path / ("below" if index % 2 else ".") / f"{index}.png")
+    (tmp_path / "notes.txt").write_text("no image")
+    together = predictor(tmp_path)
+    files = image_files([tmp_path])
+    assert [file.name for file in files] == ["0.png", "2.png", "4.png", "1.png", "3.png", "5.png"]
+    for file, prediction in zip(files, together, strict=True):
+        alone = predictor(file)
+        assert alone.index == prediction.index
+        assert alone.score == pytest.approx(prediction.score, rel=1e-5)
+    assert [p.index for p in predictor([str(file) for file in files])] == [p.index for p in together]
+
+
+def test_scores_are_the_softmax_of_the_logits_of_the_preprocessed_image(predictor: Predictor) -> None:
+    import mindspore as ms
+
+    image = picture(3)
+    logits = predictor.network(ms.Tensor(predictor.preprocess(image)[None])).asnumpy()[0].astype(float)
+    expected = np.exp(logits) / np.exp(logits).sum()
+    result = inference_model(predictor, image)
+    assert np.allclose(result["pred_scores"], expected, atol=1e-6)
+    assert result["pred_label"] == int(expected.argmax())
+    assert result["pred_score"] == pytest.approx(expected.max(), rel=1e-5)
+    assert result["pred_class"] == "abcd"[int(expected.argmax())]
+
+
+def test_modes_are_converted(tmp_path: Path) -> None:
+    image = picture()
+    expected = np.asarray(image).astype(int)
+    grey = np.asarray(image.convert("L"))
+    for mode in ("RGBA", "CMYK", "YCbCr"):
+        converted = open_image(image.convert(mode))
+        assert np.abs(converted.astype(int) - expected).max() <= 4, mode
+    assert np.array_equal(open_image(image.convert("L"))[..., 1], grey)
+    deep = Image.fromarray(grey.astype(np.uint16) * 257)
+    deep.save(tmp_path / "deep.png")
+    assert np.array_equal(open_image(tmp_path / "deep.png")[..., 0], grey)
+    assert open_image(np.asarray(grey)).shape == (*grey.shape, 3)
+
+
+def test_an_animation_shows_its_first_picture_and_a_photo_is_turned_upright(tmp_path: Path) -> None:
+    pictures = [picture(seed) for seed in (0, 1)]
+    pictures[0].save(tmp_path / "moving.webp", save_all=True, append_images=pictures[1:], lossless=True)
+    assert np.array_equal(open_image(tmp_path / "moving.webp"), np.asarray(pictures[0]))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lying on its side: to be turned clockwise by a quarter
+    pictures[0].save(tmp_path / "turned.png", exif=exif)
+    assert np.array_equal(open_image(tmp_path / "turned.png"), np.rot90(np.asarray(pictures[0]), -1))
+
+
+def bomb(path: Path) -> None:
+    """A PNG of a few bytes that claims 20,000 x 20,000 pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+
+
+def test_what_is_no_image_gets_one_line(predictor: Predictor, tmp_path: Path) -> None:
+    picture().save(tmp_path / "whole.jpg")
+    whole = (tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "text.jpg").write_text("no image")
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "folder").mkdir()
+    bomb(tmp_path / "bomb.png")
+    for name, message in (
+        ("cut.jpg", "cannot read the image"),
+        ("text.jpg", "is not an image"),
+        ("empty.png", "is not an image"),
+        ("bomb.png", "claims more than 89,478,485 pixels"),
+        ("none.jpg", "No such file"),
+        ("folder", "no images in"),
+    ):
+        with warnings.catch_warnings(), pytest.raises(UserError, match=message) as caught:
+            warnings.simplefilter("error")
+            predictor(tmp_path / name)
+        assert str(tmp_path / name) in str(caught.value)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match=r"pixels of shape \(2, 2, 4\) and type uint8"):
+        predictor(np.zeros((2, 2, 4), np.uint8))
+    with pytest.raises(UserError, match="there is no file or folder"):
+        image_files([tmp_path / "none.jpg"])
+
+
+def test_names_and_preprocessing_come_with_the_checkpoint(tmp_path: Path) -> None:
+    write_arrays(arrays_of(random_network(num_classes=3)), tmp_path / f"{MODEL}-best.ckpt")
+    options = {"ckpt_path": str(tmp_path / f"{MODEL}-best.ckpt"), "image_resize": 32}
+    assert Predictor(MODEL, **options).class_names == ("0", "1", "2")
+    (tmp_path / "classes.json").write_text(json.dumps({"names": ["x", "y", "z"], "indices": {}}))
+    (tmp_path / "config.yaml").write_text(f"model: {MODEL}\nstem: cifar\nmean: [1, 2, 3]\n")
+    predictor = Predictor(MODEL, **options)
+    assert predictor.class_names == ("x", "y", "z")
+    assert predictor.config.mean == [1, 2, 3]
+    assert predictor.network.max_pool is None
+    with pytest.raises(UserError, match="2 class names and 3 classes"):
+        Predictor(MODEL, class_names=["x", "y"], **options)
+    (tmp_path / "classes.json").write_text("{")
+    with pytest.raises(UserError, match="it is damaged"):
+        Predictor(MODEL, **options)
+
+
+def test_a_published_network_names_what_is_in_pictures(shared: Path, tmp_path: Path) -> None:
+    import tarfile
+
+    with tarfile.open(shared / "data" / "imagenet-sample-100.tar") as tar:
+        tar.extractall(tmp_path, filter="data")
+    weights = str(shared / "weights" / "shufflenetv2_x1_0_torchvision_keys.npz")
+    predictor = Predictor("shufflenet_v2_x1_0.tv_in1k", ckpt_path=weights)
+    assert predictor.config.resize_backend == "pillow"
+    files = image_files([tmp_path])[::5]
+    right = sum(p.label.split(",")[0].replace(" ", "_") in f.name for f, p in zip(files, predictor(files), strict=True))
+    assert right >= 0.7 * len(files)

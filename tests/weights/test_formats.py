@@ -1,0 +1,138 @@
+"""Files of weights: bit for bit there and back, and what is refused."""
+
+import io
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.weights import formats
+from mindcv_shufflenet.weights.formats import read_arrays, write_arrays
+from tests.weights.networks import arrays_of, random_network, same
+
+KINDS = [".ckpt", ".safetensors", ".npz", ".onnx"]
+
+
+@pytest.fixture(scope="module")
+def arrays() -> dict[str, np.ndarray]:
+    return arrays_of(random_network())
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_every_kind_comes_back_bit_for_bit(arrays: dict[str, np.ndarray], suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"net{suffix}"
+    write_arrays(arrays, path)
+    assert same(read_arrays(path), arrays)
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.999])
+def test_a_truncated_file_of_any_kind_gets_one_line(
+    arrays: dict[str, np.ndarray], suffix: str, kept: float, tmp_path: Path
+) -> None:
+    path = tmp_path / f"net{suffix}"
+    write_arrays(arrays, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole))])
+    with pytest.raises(UserError, match=f"net{suffix}") as caught:
+        formats.read_arrays(path)
+        formats_are_empty(path)
+    assert "\n" not in str(caught.value)
+
+
+def formats_are_empty(path: Path) -> None:
+    """An empty ONNX file is a valid empty message: it holds no names, which recognising refuses."""
+    from mindcv_shufflenet.weights.keys import recognise
+
+    recognise(read_arrays(path), str(path))
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_a_web_page_is_told_as_such(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"net{suffix}"
+    path.write_text("<!DOCTYPE html><html><body>Sign in</body></html>")
+    with pytest.raises(UserError, match="is a web page and no weights file"):
+        read_arrays(path)
+
+
+def test_objects_in_an_npz_are_not_unpickled(tmp_path: Path) -> None:
+    path = tmp_path / "net.npz"
+    np.savez(path, weight=np.array([Exploit(tmp_path / "ran")], dtype=object))
+    with pytest.raises(UserError, match=r"damaged or no \.npz file"):
+        read_arrays(path)
+    assert not (tmp_path / "ran").exists()
+
+
+class Exploit:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return (Path.touch, (self.path,))
+
+
+def test_a_zip_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (1 << 22,)})
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("weight.npy", header.getvalue() + bytes(4 << 22))
+    assert path.stat().st_size < 100_000
+    monkeypatch.setattr(formats, "MAX_BYTES", 1 << 20)
+    with pytest.raises(UserError, match="more than 1 MiB, as no weights of this family do"):
+        read_arrays(path)
+
+
+def test_numbers_are_expected(tmp_path: Path) -> None:
+    np.savez(tmp_path / "net.npz", names=np.array(["a", "b"]))
+    with pytest.raises(UserError, match="names is of type <U1, and weights are numbers"):
+        read_arrays(tmp_path / "net.npz")
+
+
+def test_half_precision_is_read_as_float32(tmp_path: Path) -> None:
+    np.savez(tmp_path / "net.npz", weight=np.array([1.5], np.float16))
+    assert read_arrays(tmp_path / "net.npz")["weight"].dtype == np.float32
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot write"):
+        write_arrays(arrays, tmp_path / "file" / "net.npz")
+    with pytest.raises(UserError, match="must end in"):
+        write_arrays(arrays, tmp_path / "net.h5")
+
+
+def test_pytorch_files_need_pytorch_and_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "net.pth").write_bytes(b"anything")
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    with pytest.raises(UserError, match=r"pip install 'mindcv_shufflenet\[torch\]'"):
+        read_arrays(tmp_path / "net.pth")
+
+
+def test_pytorch_files_come_back_and_run_no_code(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="the extra [torch] is not installed")
+    for suffix in (".pth", ".pt"):
+        write_arrays(arrays, tmp_path / f"net{suffix}")
+        assert same(read_arrays(tmp_path / f"net{suffix}"), arrays)
+    torch.save({"state_dict": {"weight": torch.ones(2)}, "epoch": 3}, tmp_path / "train.pth")
+    assert read_arrays(tmp_path / "train.pth")["weight"].tolist() == [1, 1]
+    torch.save({"weight": torch.ones(2), "epoch": 3}, tmp_path / "odd.pth")
+    with pytest.raises(UserError, match="epoch is not a tensor"):
+        read_arrays(tmp_path / "odd.pth")
+    torch.save([torch.ones(2)], tmp_path / "list.pth")
+    with pytest.raises(UserError, match="holds a list and no state dict"):
+        read_arrays(tmp_path / "list.pth")
+    for name, content in (("exploit.pth", None), ("pickle.pth", pickle.dumps(Exploit(tmp_path / "ran")))):
+        if content is None:
+            torch.save({"weight": Exploit(tmp_path / "ran")}, tmp_path / name)
+        else:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match=r"damaged or no \.pth file"):
+            read_arrays(tmp_path / name)
+    assert not (tmp_path / "ran").exists()
