@@ -61,7 +61,7 @@ def test_other_classes_of_the_same_number_are_refused(finished_run: Path, comman
     for name in (f"{MODEL}-last.ckpt", "config.yaml"):
         (tmp_path / name).write_bytes((finished_run / name).read_bytes())
     indices = {str(digit): 9 - digit for digit in range(10)}
-    (tmp_path / "classes.json").write_text(json.dumps({"indices": indices}))
+    (tmp_path / "classes.json").write_text(json.dumps({"names": list(indices), "indices": indices}))
     words = ["--model", MODEL, "--dataset", "digits", "--ckpt_path", tmp_path / f"{MODEL}-last.ckpt"]
     status, _, error = command("validate", *words)
     assert status == 2

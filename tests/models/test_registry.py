@@ -17,8 +17,3 @@ def test_wildcards_choose_models() -> None:
 def test_a_misspelt_name_gets_the_nearest() -> None:
     with pytest.raises(UserError, match=r"did you mean shufflenet_v2_x1_0\?"):
         mindcv_shufflenet.create_model("shufflenetv2_x1_0")
-
-
-def test_published_weights_are_refused_rather_than_ignored() -> None:
-    with pytest.raises(UserError, match="pretrained"):
-        mindcv_shufflenet.create_model("shufflenet_v2_x1_0", pretrained=True)
