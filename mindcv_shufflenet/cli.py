@@ -20,6 +20,8 @@ from mindcv_shufflenet.errors import Interrupted, RunError, UserError, nearest
 from mindcv_shufflenet.option_types import is_boolean, is_list, parse_text
 from mindcv_shufflenet.signals import held
 
+# What weights/formats.py and weights/keys.py know, said here so that --help needs neither numpy nor MindSpore.
+KEYS = ("mindspore", "megvii", "torchvision", "mmpretrain")
 WEIGHTS_SUFFIXES = (".ckpt", ".safetensors", ".npz", ".onnx", ".pth", ".pt")
 
 PROGRAM = "shufflenet"
@@ -69,7 +71,7 @@ def _add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--topk", type=int, default=5, metavar="K", help="classes to list for each image (default: 5)")
     parser.add_argument("--cam", metavar="DIR", help="write a Grad-CAM picture of each image there")
     _add_json_argument(parser)
-    _add_options(parser, (*_NETWORK, *_INPUT, *_MACHINE))
+    _add_options(parser, (*_NETWORK, *_INPUT, "mode", "device_target", "batch_size"))
 
 
 def _add_convert_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +79,7 @@ def _add_convert_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="DST", help="the weights file to write; its suffix tells the kind")
     parser.add_argument(
         "--keys",
-        choices=("mindspore", "megvii", "torchvision", "mmpretrain"),
+        choices=KEYS,
         help="whose parameter names to write (default: for .pth PyTorch's of the layout, else mindspore's)",
     )
     _add_json_argument(parser)
@@ -190,7 +192,11 @@ def _parse(program: str, verb: str, words: list[str]) -> argparse.Namespace:
         name, equals, _ = unknown[0].lstrip("-").partition("=")
         if unknown[0].startswith("-") and not unknown[0].startswith("--") and name in known:
             raise UserError(f"unknown option {unknown[0]}: options begin with two dashes, --{name}")
-        raise UserError(unknown_option(name) if equals or unknown[0].startswith("-") else f"unexpected argument {name}")
+        if not equals and not unknown[0].startswith("-"):
+            raise UserError(f"unexpected argument {name}; {program} --help says what there may be")
+        if name.replace("-", "_") in Config.model_fields:
+            raise UserError(f"{program} does not take --{name}; --help lists what it takes")
+        raise UserError(unknown_option(name))
     _check_json_path(namespace.json)
     namespace.given = {
         name: parse_text(Config.model_fields[name], ",".join(value) if isinstance(value, list) else value)

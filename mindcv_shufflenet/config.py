@@ -3,6 +3,7 @@
 The options themselves stand in ``schema.py``.
 """
 
+import glob
 from pathlib import Path
 from typing import Any, Self
 
@@ -112,8 +113,8 @@ class Config(
             raise ValueError("use_nesterov is for sgd, momentum and adam; adamw has no such form")
         if self.random_weights and self.ckpt_path:
             raise ValueError("random_weights and ckpt_path are both given; leave one out")
-        if self.reset_classifier and not self.ckpt_path:
-            raise ValueError("reset_classifier is for the weights of ckpt_path, which is not given")
+        if self.reset_classifier and not self.ckpt_path and not self.pretrained:
+            raise ValueError("reset_classifier is for the weights of ckpt_path or pretrained, and neither is given")
         if self.overwrite and self.resume_opt:
             raise ValueError("overwrite begins a run anew and resume_opt goes on with one: give only one of them")
         if self.ckpt_save_policy == "top_k" and not self.val_while_train:
@@ -157,7 +158,7 @@ def parse_config(values: dict[str, Any]) -> Config:
 def find_recipe(name: str) -> str:
     """Return the file of a recipe that is given by its path, or by the name of one in the repository's ``configs/``."""
     if not Path(name).exists():
-        for path in (Path(__file__).parents[1] / "configs").glob(f"*/{name.removesuffix('.yaml')}.yaml"):
+        for path in (Path(__file__).parents[1] / "configs").glob(f"*/{glob.escape(name.removesuffix('.yaml'))}.yaml"):
             return str(path)
     return name
 

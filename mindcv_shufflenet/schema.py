@@ -63,8 +63,11 @@ class AugmentationOptions(_Options):
     image_resize: int = Field(224, ge=8, le=4096, description="height and width of the network's input in pixels")
     train_crop: Literal["auto", "resized", "padded"] = Field(
         "auto",
-        description="resized: random area and aspect ratio; padded: shift within an eighth of the size;"
+        description="resized: random area and aspect ratio; padded: shift by up to crop_padding pixels;"
         " auto: padded for cifar10, else resized",
+    )
+    crop_padding: Annotated[int, Field(ge=0, le=4096)] | None = Field(
+        None, description="largest shift of a padded crop in pixels; None: an eighth of image_resize"
     )
     scale: tuple[Positive, Positive] = Field((0.08, 1.0), description="smallest and largest area of a resized crop")
     ratio: tuple[Positive, Positive] = Field((0.75, 1.333), description="narrowest and widest aspect ratio of it")

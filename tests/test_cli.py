@@ -98,6 +98,13 @@ def test_a_wrong_word_gets_one_line_and_status_2(
     assert message in captured.err
 
 
+def test_weights_suffixes_and_keys_are_the_rooms_own() -> None:
+    from mindcv_shufflenet.weights import formats, keys
+
+    assert tuple(formats._FORMATS) == cli.WEIGHTS_SUFFIXES
+    assert cli.KEYS == keys.DIALECTS
+
+
 def test_an_unknown_verb_gets_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["trian"]) == 2
     assert "did you mean train?" in capsys.readouterr().err

@@ -8,8 +8,9 @@ from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.models.registry import create_model
 from mindcv_shufflenet.weights.convert import change_layout
 from mindcv_shufflenet.weights.formats import check_suffix, write_arrays
-from mindcv_shufflenet.weights.keys import translate
+from mindcv_shufflenet.weights.keys import POOL_OF_LAYOUT, translate
 from mindcv_shufflenet.weights.load import Weights, load_weights, read_weights
+from mindcv_shufflenet.weights.pretrained import find_record
 
 # Whose names go with which layout; mindspore's go with both.
 _LAYOUT_OF_KEYS = {"megvii": "megvii", "torchvision": "torchvision", "mmpretrain": "torchvision"}
@@ -25,6 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"{target} is there already; give another name, or --overwrite")
     if "model" not in arguments.given:
         raise UserError("of which model are the weights? give --model NAME; `shufflenet models` lists them")
+    find_record(config.model)  # a tag says nothing here, but a wrong one is a slip
     weights = read_weights(arguments.source)
     source_layout = weights.layout or config.layout or "megvii"
     _check_fit(weights, config.network, source_layout, config.allow_missing)
@@ -32,8 +34,8 @@ def run(arguments: argparse.Namespace) -> None:
     arrays, notes = change_layout(weights.arrays, source_layout, layout)
     if weights.unfolded:
         notes.append("BatchNorm was folded into the convolutions; it is set to change nothing")
-    if weights.pool != ("same" if layout == "megvii" else "pad"):
-        notes.append("these weights were trained with --pool pad, which a file of weights does not hold: give it")
+    if weights.pool != POOL_OF_LAYOUT[layout]:
+        notes.append(f"the max pool pads as the source's did with --pool {weights.pool}, which no weights file tells")
     write_arrays(translate(arrays, keys), target)
     console.print(
         f"{arguments.source}: {weights.dialect}'s names, layout {source_layout}, {len(weights.arrays)} arrays"
@@ -65,7 +67,7 @@ def _check_fit(weights: Weights, model: str, layout: str, allow_missing: list[st
 def _choose(keys: str | None, layout: str | None, source_layout: str, target: Path) -> tuple[str, str]:
     """Settle names and layout of the target from what is given of them."""
     layout = layout or _LAYOUT_OF_KEYS.get(keys or "", source_layout)
-    keys = keys or (layout if target.suffix in (".pth", ".pt") else "mindspore")
+    keys = keys or (layout if target.suffix.lower() in (".pth", ".pt") else "mindspore")
     if _LAYOUT_OF_KEYS.get(keys, layout) != layout:
         raise UserError(f"{keys}'s names are those of layout {_LAYOUT_OF_KEYS[keys]}, not {layout}; leave one out")
     return keys, layout

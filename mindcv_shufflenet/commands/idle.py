@@ -12,9 +12,12 @@ _RATES = ("polynomial_decay", "exponential_decay", "step_decay", "multi_step_dec
 _NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
     (("jit",), "mode 1", lambda c: c.mode == 1),
     (("pool",), "stem imagenet", lambda c: c.stem == "imagenet"),
+    (("allow_missing",), "ckpt_path", lambda c: bool(c.ckpt_path)),
+    (("channel_order",), "in_channels 3", lambda c: c.in_channels == 3),
     (("data_dir",), "another data set", lambda c: c.dataset != "digits"),
     (("val_interval",), "val_while_train", lambda c: c.val_while_train),
     (("scale", "ratio"), "a resized train_crop", lambda c: c.crops_resized),
+    (("crop_padding",), "a padded train_crop", lambda c: not c.crops_resized),
     (("re_scale", "re_ratio", "re_value", "re_max_attempts"), "re_prob", lambda c: c.re_prob > 0),
     (("momentum",), "opt sgd or momentum", lambda c: c.opt in ("sgd", "momentum")),
     (("eps",), "opt adam or adamw", lambda c: c.opt in ("adam", "adamw")),

@@ -1,6 +1,7 @@
 """``predict``: name what is in images, and show which part of them says so."""
 
 import argparse
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,8 +10,12 @@ from rich.table import Column, Table
 
 from mindcv_shufflenet import parallel
 from mindcv_shufflenet.commands.setup import create_console, read_config, write_json
-from mindcv_shufflenet.deploy.predictor import Predictor, image_files
+from mindcv_shufflenet.deploy.images import image_files
+from mindcv_shufflenet.deploy.predictor import Prediction, Predictor
 from mindcv_shufflenet.errors import UserError
+
+# Options that concern the machine, not the predictor.
+_MACHINE = ("mode", "device_target", "batch_size")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -20,16 +25,18 @@ def run(arguments: argparse.Namespace) -> None:
     if not config.ckpt_path and not config.pretrained and config.model == config.network:
         raise UserError("whose weights? give --ckpt_path FILE, or --pretrained, or a tag as in --model NAME.tv_in1k")
     files = image_files(arguments.images)
+    if arguments.cam:
+        _check_folder(Path(arguments.cam))
     machine, adapted = parallel.init(config)
-    options = {name: value for name, value in arguments.options.items() if name not in ("model", "batch_size")}
+    options = {name: value for name, value in arguments.options.items() if name not in _MACHINE}
     predictor = Predictor(
-        config.model, topk=arguments.topk, batch_size=min(config.batch_size, len(files), 32), **options
+        options.pop("model", None), topk=arguments.topk, batch_size=min(config.batch_size, len(files)), **options
     )
     for note in predictor.notes + adapted:
         console.print(f"note: {note}")
 
     table = Table(Column("image", overflow="fold"), "top", "class", "probability")
-    results = []
+    predictions = []
     shown = track(
         zip(files, predictor.predict(files), strict=True),
         description=f"predicting on {machine.device}",
@@ -39,26 +46,42 @@ def run(arguments: argparse.Namespace) -> None:
         disable=not console.is_terminal,
     )
     for file, prediction in shown:
-        results.append({"image": str(file), **asdict(prediction)})
+        predictions.append(prediction)
         for rank, candidate in enumerate(prediction.topk, start=1):
             table.add_row(str(file) if rank == 1 else "", str(rank), candidate.label, f"{candidate.score:.2%}")
     console.print(table)
+    results = [{"image": str(file), **asdict(found)} for file, found in zip(files, predictions, strict=True)]
     if arguments.cam:
-        _draw_all(files, predictor, Path(arguments.cam), results)
+        pictures = _draw_all(files, predictions, predictor, Path(arguments.cam))
+        results = [result | {"cam": str(picture)} for result, picture in zip(results, pictures, strict=True)]
         console.print(f"Grad-CAM pictures: {arguments.cam}")
-    write_json(arguments.json, {"model": config.model, "predictions": results})
+    write_json(arguments.json, {"model": predictor.config.model, "predictions": results})
 
 
-def _draw_all(files: list[Path], predictor: Predictor, folder: Path, results: list[dict[str, object]]) -> None:
-    """Write ``NAME.png`` for each image; images of one name in several folders are numbered."""
+def _check_folder(folder: Path) -> None:
+    """Make the folder of the pictures, before the work is done.
+
+    Raises:
+        UserError: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write {folder}: {error.strerror}; give --cam another folder") from error
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"cannot write {folder}: give --cam another folder")
+
+
+def _draw_all(files: list[Path], predictions: list[Prediction], predictor: Predictor, folder: Path) -> list[Path]:
+    """Write ``NAME-cam.png`` for each image; images of one name in several folders are numbered."""
     from mindcv_shufflenet.report.gradcam import draw, grad_cam  # matplotlib is slow to import
 
-    taken: set[str] = set()
-    for file, result in zip(files, results, strict=True):
-        name = next(n for i in range(len(files)) if (n := f"{file.stem}{f'-{i}' if i else ''}.png") not in taken)
-        taken.add(name)
-        prediction = predictor(file)
+    pictures: list[Path] = []
+    for file, prediction in zip(files, predictions, strict=True):
+        names = (folder / f"{file.stem}{f'-{number}' if number else ''}-cam.png" for number in range(len(files)))
+        pictures.append(next(name for name in names if name not in pictures))
+        view = predictor.view(file)
+        heat = grad_cam(predictor.network, predictor.normalise(view), prediction.index)
         classes = [(candidate.label, candidate.score) for candidate in prediction.topk]
-        heat = grad_cam(predictor.network, predictor.preprocess(file), prediction.index)
-        draw(folder / name, predictor.view(file), heat, classes, file.name)
-        result["cam"] = str(folder / name)
+        draw(pictures[-1], view, heat, classes, file.name)
+    return pictures

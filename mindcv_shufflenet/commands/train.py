@@ -36,6 +36,7 @@ from mindcv_shufflenet.train.schedules import learning_rates
 from mindcv_shufflenet.train.state import Progress, State, load_state, restore
 from mindcv_shufflenet.train.trainer import Trainer
 from mindcv_shufflenet.weights.load import Weights, load_weights
+from mindcv_shufflenet.weights.pretrained import find_record
 from mindcv_shufflenet.weights.settle import NETWORK_OPTIONS, open_weights, settle
 
 # Options that a resumed run may have otherwise than the stopped one without training otherwise.
@@ -80,6 +81,8 @@ def run(arguments: argparse.Namespace) -> None:
     config, notes = settle(config, arguments.options, weights)
     if state:
         config = _as_stopped(config, arguments.options, state)
+    if not state and not weights and find_record(config.model):
+        notes.append(f"the weights begin at random; --pretrained begins with those of {config.model}")
     notes += unread_options(arguments.given, UNREAD, "train") + idle_options(config, arguments.given)
     machine, adapted = parallel.init(config)
     setup = _prepare(config, machine)

@@ -84,9 +84,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _margin(top1: float, images: int) -> float:
-    """Percentage points within which 95 % of samples of that many images score (normal approximation)."""
-    share = top1 / 100
-    return 196 * math.sqrt(share * (1 - share) / images) + TOLERANCE
+    """Percentage points within which 95 % of samples of that many of the images score (normal approximation)."""
+    share, left = top1 / 100, max(0, 1 - images / PUBLISHED_IMAGES)
+    return 196 * math.sqrt(left * share * (1 - share) / images) + TOLERANCE
 
 
 def _variations(record: Record) -> list[tuple[str, dict[str, Any]]]:
@@ -118,7 +118,7 @@ def _verdict(record: Record, measured: Metrics, margin: float, tried: list[dict[
     better = [attempt for attempt in tried if abs(attempt["top1"] - record.top1) < abs(gap)]
     reasons += [f"{attempt['preprocessing']} ({attempt['top1']:.2f})" for attempt in better if gap < 0]
     agrees = gap >= -margin
-    head = "agrees within what these images can tell" if abs(gap) <= margin else "differs"
+    head = "lower" if gap < -margin else "higher" if gap > margin else "agrees within what these images can tell"
     return (
         f"{head}: {gap:+.2f} points of top-1; what could explain it: {'; '.join(reasons) or 'nothing tried here'}",
         agrees,

@@ -68,7 +68,8 @@ def _train_crop(config: Config, encoded: bool) -> list[Operation]:
     size, interpolation = config.image_resize, INTERPOLATIONS[config.interpolation]
     if not config.crops_resized:
         decode = [vision.Decode()] if encoded else []
-        return [*decode, vision.Resize(size, interpolation), vision.RandomCrop(size, padding=size // 8)]
+        padding = size // 8 if config.crop_padding is None else config.crop_padding
+        return [*decode, vision.Resize(size, interpolation), vision.RandomCrop(size, padding=padding)]
     if encoded:  # decodes only the part of a JPEG that the crop needs
         return [vision.RandomCropDecodeResize(size, config.scale, config.ratio, interpolation)]
     return [vision.RandomResizedCrop(size, config.scale, config.ratio, interpolation)]

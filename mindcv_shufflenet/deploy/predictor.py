@@ -1,7 +1,7 @@
 """From images of any kind to classes: ``Predictor("shufflenet_v2_x1_0.tv_in1k")("bird.jpg")``."""
 
+import itertools
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +9,27 @@ from typing import Any
 
 import numpy as np
 from mindspore import Tensor, nn
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from scipy.special import softmax
 
 from mindcv_shufflenet.config import Config, parse_config
-from mindcv_shufflenet.data.datasets.base import list_images, read_classes_file
-from mindcv_shufflenet.data.datasets.imagenet import read_classes
+from mindcv_shufflenet.data.datasets.base import read_classes_file
+from mindcv_shufflenet.data.datasets.imagenet import bundled_class_names
 from mindcv_shufflenet.data.transforms import Operation, eval_crop, normalise
-from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.deploy.images import ImageLike, image_files, open_image
+from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.models.registry import create_model
 from mindcv_shufflenet.weights.load import load_weights
-from mindcv_shufflenet.weights.settle import PREPROCESSING_OPTIONS, open_weights, resolve_alias, settle
+from mindcv_shufflenet.weights.settle import (
+    NETWORK_OPTIONS,
+    PREPROCESSING_OPTIONS,
+    open_weights,
+    resolve_alias,
+    settle,
+)
 
-ImageLike = str | os.PathLike[str] | np.ndarray | Image.Image
+# Options that say whose weights, beside those of network and preprocessing.
+_WEIGHTS_OPTIONS = ("ckpt_path", "pretrained", "num_classes")
 
 
 @dataclass(frozen=True)
@@ -55,12 +63,13 @@ class Predictor:
 
     Args:
         model: a name (``shufflenet_v2_x1_0`` or ``shufflenet_v2_x1_0.tv_in1k``), whose published weights are fetched
-            unless ``ckpt_path`` is given; or a network.
+            unless ``ckpt_path`` is given; a network; or None: what the run directory of ``ckpt_path`` says.
         class_names: name of each class. None: those of the run directory that ``ckpt_path`` lies in, ImageNet's where
             there are 1000 classes, else the indices.
         topk: how many classes a prediction lists.
         batch_size: images a forward pass.
-        options: options of the schema (``docs/options.md``), such as ``ckpt_path``, ``image_resize``, ``mean``.
+        options: options of network and preprocessing (``docs/options.md``), such as ``ckpt_path``, ``image_resize``,
+            ``mean``.
 
     Raises:
         UserError: an option is unknown or wrong, or the weights cannot be had or do not fit.
@@ -68,7 +77,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: str | nn.Cell,
+        model: str | nn.Cell | None = None,
         *,
         class_names: Sequence[str] | None = None,
         topk: int = 5,
@@ -77,13 +86,15 @@ class Predictor:
     ) -> None:
         if topk < 1 or batch_size < 1:
             raise UserError(f"topk={topk}, batch_size={batch_size}: both must be at least 1")
+        if unread := options.keys() - {*NETWORK_OPTIONS, *PREPROCESSING_OPTIONS, *_WEIGHTS_OPTIONS}:
+            raise UserError(f"a predictor does not read {', '.join(sorted(unread))}; leave that out")
         self.topk = topk
         self.batch_size = batch_size
         self.notes: list[str] = []
-        if isinstance(model, str):
-            self.network, self.config = self._open(model, options)
-        else:
+        if isinstance(model, nn.Cell):
             self.network, self.config = model, parse_config(options)
+        else:
+            self.network, self.config = self._open(options if model is None else options | {"model": model})
         self.network.set_train(False)
         self.num_classes = self.network.classifier.weight.shape[0]
         self.class_names = tuple(class_names or _class_names(self.config, self.num_classes))
@@ -108,11 +119,13 @@ class Predictor:
         Raises:
             UserError: a file that is no image, is damaged or too large; a folder without images.
         """
-        if isinstance(images, str | os.PathLike) and Path(images).is_dir():
-            return list(self.predict(image_files([images])))
-        if isinstance(images, str | os.PathLike | np.ndarray | Image.Image):
+        if isinstance(images, str | os.PathLike):
+            if not Path(images).is_dir():
+                return next(self.predict([images]))
+            images = [images]
+        elif isinstance(images, np.ndarray | Image.Image):
             return next(self.predict([images]))
-        return list(self.predict(images))
+        return list(self.predict(itertools.chain.from_iterable(map(_in_folders, images))))
 
     def predict(self, images: Iterable[ImageLike]) -> Iterator[Prediction]:
         """Give the predictions of images one by one; they are computed in batches."""
@@ -135,7 +148,11 @@ class Predictor:
 
     def preprocess(self, image: ImageLike) -> np.ndarray:
         """Return the network's input for an image, ``[C, H, W] float32``."""
-        return _apply(self._normalise, self.view(image))
+        return self.normalise(self.view(image))
+
+    def normalise(self, view: np.ndarray) -> np.ndarray:
+        """Return the network's input, ``[C, H, W] float32``, for what :meth:`view` returned."""
+        return _apply(self._normalise, view)
 
     def describe(self, scores: np.ndarray) -> Prediction:
         """Turn the probabilities ``[num_classes]`` of one image into a prediction."""
@@ -148,13 +165,16 @@ class Predictor:
         missing = self.batch_size - len(batch) if len(batch) > 1 else 0
         images = np.stack(batch + batch[:1] * missing)
         logits = self.network(Tensor(images)).asnumpy()[: len(batch)].astype(np.float64)
+        if not np.isfinite(logits).all():
+            raise RunError("the network's outputs are not numbers; its weights are of no use")
         return softmax(logits, axis=1)
 
-    def _open(self, model: str, options: dict[str, Any]) -> tuple[nn.Cell, Config]:
-        given = {"model": model, **options}
+    def _open(self, given: dict[str, Any]) -> tuple[nn.Cell, Config]:
         config = resolve_alias(parse_config(given))
-        if not config.ckpt_path and not config.random_weights:
+        if not config.ckpt_path and given.get("pretrained", True):
             config = config.replace(pretrained=True)
+        elif not config.ckpt_path:
+            raise UserError("whose weights? give ckpt_path, or leave out pretrained=False")
         weights = open_weights(config)
         config, self.notes = settle(config, given, weights, PREPROCESSING_OPTIONS)
         classifier = weights.arrays.get("classifier.weight") if weights else None
@@ -179,6 +199,8 @@ def inference_model(model: str | nn.Cell | Predictor, image: ImageLike, **option
         ``pred_scores`` (``[num_classes]``, all probabilities), ``pred_label`` (index of the best class), ``pred_score``
         and ``pred_class`` (its probability and name).
     """
+    if isinstance(model, Predictor) and options:
+        raise UserError(f"{', '.join(options)} cannot be set on a predictor that is there; set it when making it")
     predictor = model if isinstance(model, Predictor) else Predictor(model, **options)
     scores = next(predictor.scores([image]))
     prediction = predictor.describe(scores)
@@ -190,74 +212,15 @@ def inference_model(model: str | nn.Cell | Predictor, image: ImageLike, **option
     }
 
 
+def _in_folders(image: ImageLike) -> Sequence[ImageLike]:
+    """The images in a folder, or the image itself."""
+    return image_files([image]) if isinstance(image, str | os.PathLike) else [image]
+
+
 def _apply(operations: list[Operation], pixels: Any) -> np.ndarray:
     for operation in operations:
         pixels = operation(pixels)
     return np.asarray(pixels)
-
-
-def image_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Return the files that are named, and the images in the folders that are, each folder sorted by path.
-
-    Raises:
-        UserError: a path that is not there, or a folder without images.
-    """
-    files: list[Path] = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            found = list_images(path, strict=False)
-            if not found:
-                raise UserError(f"no images in {path}; name a folder that has some, or the files themselves")
-            files += found
-        elif path.exists():
-            files.append(path)
-        else:
-            raise UserError(f"there is no file or folder {path}; check the path")
-    return files
-
-
-def open_image(image: ImageLike) -> np.ndarray:
-    """Return the pixels ``[H, W, 3] uint8`` of an image, upright and in RGB.
-
-    Grey, palette, CMYK and 16-bit images are converted, alpha is dropped, the first picture of an animation is taken,
-    and the rotation that a camera noted (EXIF) is carried out.
-
-    Raises:
-        UserError: the file is no image, is cut short, or has more pixels than Pillow thinks safe; the array has
-            another shape or type.
-    """
-    if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
-            raise UserError(
-                f"pixels of shape {image.shape} and type {image.dtype}: an image is [H, W, 3] or [H, W] of uint8"
-            )
-        return image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
-    if isinstance(image, Image.Image):
-        return _upright_rgb(image)
-    path = Path(image)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            warnings.filterwarnings("ignore", category=UserWarning)  # odd EXIF data
-            with Image.open(path) as opened:
-                return _upright_rgb(opened)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UserError(f"image {path} claims more than {Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller") from None
-    except UnidentifiedImageError:
-        raise UserError(f"{path} is not an image; give image files or folders of them") from None
-    except OSError as error:
-        raise UserError(f"cannot read the image {path}: {error.strerror or error}; get it again") from error
-    except Exception as error:  # on damaged bytes Pillow's readers raise SyntaxError, ValueError, struct.error ...
-        raise UserError(f"cannot read the image {path}: it is damaged; get it again") from error
-
-
-def _upright_rgb(image: Image.Image) -> np.ndarray:
-    image.seek(0)
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16 bits; Pillow's own conversion would clip them to white
-        values = np.asarray(image).astype(np.uint32)
-        image = Image.fromarray((values >> 8 if values.max() > 255 else values).astype(np.uint8))
-    return np.asarray(image.convert("RGB"))
 
 
 def _class_names(config: Config, num_classes: int) -> Sequence[str]:
@@ -266,5 +229,5 @@ def _class_names(config: Config, num_classes: int) -> Sequence[str]:
     if classes and len(classes["names"]) == num_classes:
         return classes["names"]
     if num_classes == 1000:
-        return read_classes(Path())[1]
+        return bundled_class_names()
     return [str(index) for index in range(num_classes)]

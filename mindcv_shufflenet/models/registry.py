@@ -66,8 +66,9 @@ def create_model(
     if pretrained and record:
         weights = read_weights(fetch_record(record))
         reset = len(weights.arrays["classifier.weight"]) != num_classes
-        for note in load_weights(network, weights, reset_classifier=reset):
-            _logger.warning("%s: %s", name, note)
+        load_weights(network, weights, reset_classifier=reset)
+        if reset:
+            _logger.warning("%s: the classifier starts anew for %d classes", name, num_classes)
     return FeatureExtractor(network) if features_only else network
 
 

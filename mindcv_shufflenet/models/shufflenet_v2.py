@@ -11,6 +11,7 @@ from mindspore.common.initializer import Normal
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.models import layers
+from mindcv_shufflenet.weights.keys import POOL_OF_LAYOUT, STAGE_BLOCKS
 
 # variant: channels of the stem, of stages 2 to 4, and of the last convolution (table 5 of the paper)
 WIDTHS = {
@@ -19,7 +20,6 @@ WIDTHS = {
     "x1_5": (24, 176, 352, 704, 1024),
     "x2_0": (24, 244, 488, 976, 2048),
 }
-STAGE_BLOCKS = (4, 8, 4)
 STAGE_NAMES = ("stem", "stage2", "stage3", "stage4", "conv_last", "pooled")
 
 Layout = Literal["megvii", "torchvision"]
@@ -110,9 +110,9 @@ class ShuffleNetV2(nn.Cell):
     ) -> None:
         super().__init__()
         layout = layout or "megvii"
-        pool = pool or ("same" if layout == "megvii" else "pad")
         drop_rate = drop_rate or 0.0
-        _check("layout", layout, ("megvii", "torchvision"))
+        _check("layout", layout, tuple(POOL_OF_LAYOUT))
+        pool = pool or POOL_OF_LAYOUT[layout]
         _check("stem", stem, ("imagenet", "cifar"))
         _check("pool", pool, ("same", "pad"))
         if num_classes < 1 or in_channels < 1:
@@ -181,18 +181,20 @@ class ShuffleNetV2(nn.Cell):
         """Return the logits ``[N, num_classes]`` of a map of the last convolution, ``[N, C, H, W]``."""
         return self.classifier(layers.global_average(last_map))
 
-    def extract_feat(self, x: Tensor, stage: str = "neck") -> tuple[Tensor, ...]:
+    def extract_feat(self, x: Tensor, stage: str = "neck") -> tuple[Tensor, ...] | Tensor:
         """Return features as mmpretrain's method of that name does.
 
         Args:
             x: normalised images ``[N, in_channels, H, W]``.
-            stage: ``backbone`` (the map of the last convolution) or ``neck`` (the pooled vector ``[N, C]``).
+            stage: ``backbone`` (the map of the last convolution), ``neck`` (the pooled vector ``[N, C]``) or
+                ``pre_logits`` (the same, not in a tuple).
 
         Raises:
             UserError: another stage.
         """
-        _check("stage", stage, ("backbone", "neck"))
-        return self.stages(x)[-2:-1] if stage == "backbone" else self.stages(x)[-1:]
+        _check("stage", stage, ("backbone", "neck", "pre_logits"))
+        *_, last, pooled = self.stages(x)
+        return {"backbone": (last,), "neck": (pooled,), "pre_logits": pooled}[stage]
 
     def extract_features(self, x: Tensor) -> dict[str, Tensor]:
         """Return every stage's map and the pooled vector by name (``STAGE_NAMES``), out of one forward pass."""
@@ -221,7 +223,10 @@ class FeatureExtractor(nn.Cell):
     Attributes:
         channels: of each map.
         strides: of each map.
+        left_out: how the names begin of parameters of the network that are not here.
     """
+
+    left_out = ("conv_last.", "classifier.")
 
     def __init__(self, network: ShuffleNetV2) -> None:
         super().__init__(auto_prefix=False)

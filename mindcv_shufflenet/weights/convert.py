@@ -18,10 +18,6 @@ from mindcv_shufflenet.weights.keys import STAGE_BLOCKS, Arrays
 _NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 # BatchNorm's epsilon in every one of the projects.
 _EPSILON = 1e-5
-_POOL_NOTES = {
-    "megvii": "the max pool of the source pads every side, as --pool pad does; layout megvii's own is same",
-    "torchvision": "mindcv's max pool is --pool same, Megvii's is pad; layout torchvision's own is pad",
-}
 
 
 def find_layout(arrays: Arrays, dialect: str) -> str | None:
@@ -67,7 +63,7 @@ def change_layout(arrays: Arrays, source: str, target: str) -> tuple[Arrays, lis
     for name, axis, order in _moves(arrays):
         if name in arrays:
             arrays[name] = np.take(arrays[name], order if target == "megvii" else np.argsort(order), axis)
-    notes = [_POOL_NOTES[target]]
+    notes = []
     bias = arrays.pop("classifier.bias", None)
     if target == "torchvision" and "classifier.weight" in arrays:
         weight = arrays["classifier.weight"]
@@ -84,7 +80,8 @@ def change_layout(arrays: Arrays, source: str, target: str) -> tuple[Arrays, lis
 def unfold(arrays: Arrays) -> tuple[Arrays, bool]:
     """Give convolutions whose BatchNorm was folded into them a BatchNorm that changes nothing.
 
-    The convolution's bias becomes the BatchNorm's ``beta``. What is complete stays as it is.
+    The convolution's bias becomes the BatchNorm's ``beta``. A bias beside a BatchNorm is taken off its mean. What is
+    complete stays as it is.
 
     Args:
         arrays: parameters under MindSpore's names; the folded bias may bear the convolution's or the BatchNorm's name.
@@ -93,19 +90,24 @@ def unfold(arrays: Arrays) -> tuple[Arrays, bool]:
         The parameters, and whether there was anything to unfold.
     """
     unfolded = dict(arrays)
+    identities = 0
     for name, weight in arrays.items():
         layer, _, parameter = name.rpartition(".")
         if parameter != "weight" or weight.ndim != 4:
             continue
         parent, _, position = layer.rpartition(".")
-        norm = f"{parent}.{int(position) + 1}"
-        bias = unfolded.pop(f"{layer}.bias", arrays.get(f"{norm}.beta"))
-        if bias is None or f"{norm}.gamma" in arrays:
-            continue
-        zeros = np.zeros_like(bias)
-        identity = (zeros + 1, bias, zeros, zeros + np.float32(1 - _EPSILON))
-        unfolded |= {f"{norm}.{own}": value for own, value in zip(_NORM, identity, strict=True)}
-    return unfolded, unfolded.keys() != arrays.keys()
+        gamma, beta, mean, variance = (f"{parent}.{int(position) + 1}.{own}" for own in _NORM)
+        bias = unfolded.pop(f"{layer}.bias", None)
+        if not arrays.keys() & {gamma, mean, variance}:
+            shift = np.asarray((0 if bias is None else bias) + arrays.get(beta, np.float32(0)))
+            if shift.ndim:
+                zeros = np.zeros_like(shift)
+                identity = (zeros + 1, shift, zeros, zeros + np.float32(1 - _EPSILON))
+                unfolded |= dict(zip((gamma, beta, mean, variance), identity, strict=True))
+                identities += 1
+        elif bias is not None and mean in arrays:  # BatchNorm takes the mean off again
+            unfolded[mean] = arrays[mean] - bias
+    return unfolded, identities > 0
 
 
 class _Stage(NamedTuple):

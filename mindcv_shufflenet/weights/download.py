@@ -9,14 +9,16 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote, urlsplit
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import cache_home, locked, publish
 
 # Seconds without a byte after which a server is given up.
 TIMEOUT = 30.0
+# The largest network of the family has 60 MB; a weights file that is larger than this is none of it.
+MAX_BYTES = 1 << 30
 # How often a transfer that breaks off is taken up again, as long as each time brings bytes.
 ATTEMPTS = 5
 
@@ -28,7 +30,13 @@ class _BrokenOff(Exception):
 
 
 def fetch(
-    url: str, target: Path, *, md5: str | None = None, sha256: str | None = None, size: int | None = None
+    url: str,
+    target: Path,
+    *,
+    md5: str | None = None,
+    sha256: str | None = None,
+    size: int | None = None,
+    limit: int | None = None,
 ) -> Path:
     """Fetch ``url`` into the file ``target``, which appears only when it is whole and its checksum is right.
 
@@ -38,11 +46,13 @@ def fetch(
     tell whether the pieces fit.
 
     Args:
-        url: https; plain http only with a checksum, since anyone on the way could replace the file.
+        url: https; plain http only with a whole checksum, or to this machine, since anyone on the way could replace the
+            file.
         target: the file to write; its folder is made where it is missing.
         md5: the publisher's checksum in hex digits. A file that has another is never kept.
         sha256: the same, of the better kind, or its first 8 digits or more; both may be given.
         size: bytes, where the publisher tells.
+        limit: bytes at which a transfer is given up.
 
     Returns:
         ``target``.
@@ -52,23 +62,29 @@ def fetch(
             the disk does not take the file. The text names the address and where to put the file by hand.
     """
     expected = {name: value.lower() for name, value in (("md5", md5), ("sha256", sha256)) if value}
-    _check_scheme(url, bool(expected))
+    whole = any(
+        len(value) == 2 * hashlib.new(name, usedforsecurity=False).digest_size for name, value in expected.items()
+    )
+    request = _Request(url, bool(expected), whole, limit)
+    request.check_scheme(url)
     by_hand = f"try again, or put the file by hand at {target}"
     part = target.with_name(f".{target.name}.part")
+    if target.is_file() and not _fault(target, expected, size):  # also in a cache that cannot be written
+        return target
     with locked(target):
         if target.is_file() and not _fault(target, expected, size):
             return target
         if part.is_file() and not expected:
             part.unlink()
         resumed = part.is_file()
-        _receive(url, part, bool(expected), by_hand)
+        _receive(request, part, by_hand)
         fault = _fault(part, expected, size)
         if fault and resumed:  # the first piece may have been another file's
             part.unlink()
-            _receive(url, part, bool(expected), by_hand)
+            _receive(request, part, by_hand)
             fault = _fault(part, expected, size)
         if fault:
-            page = " and looks like a web page" if _is_page(part) else ""
+            page = " and looks like a web page" if is_web_page(part) else ""
             part.unlink()
             raise UserError(f"{url} is not the expected file ({fault}){page}; nothing was kept: {by_hand}")
         publish(part, target)
@@ -84,57 +100,82 @@ def fetch_to_cache(url: str, *, sha256: str | None = None, size: int | None = No
     Raises:
         UserError: as :func:`fetch`.
     """
-    name = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
-    match = re.search(r"-([0-9a-f]{8,64})\.\w+$", name)
+    try:
+        name = Path(unquote(urlsplit(url).path)).name
+    except ValueError as error:
+        raise UserError(f"{url} is not an address ({error}); write https://HOST/PATH/FILE") from error
+    if name in ("", ".", "..") or "\0" in name:
+        raise UserError(f"{url} does not end in the name of a file; write https://HOST/PATH/FILE")
+    match = re.search(r"-(?=\d*[a-f])([0-9a-f]{8,64})\.\w+$", name)  # digits alone are a date
     sha256 = sha256 or (match[1] if match else None)
     folder = cache_home() / "checkpoints"
     if sha256 is None:
         folder /= hashlib.sha256(url.encode()).hexdigest()[:8]
-    return fetch(url, folder / name, sha256=sha256, size=size)
+    return fetch(url, folder / name, sha256=sha256, size=size, limit=MAX_BYTES)
 
 
-def _check_scheme(url: str, pinned: bool) -> None:
-    """Refuse every address but https, and http whose file is pinned by a checksum."""
-    scheme = urlsplit(url).scheme
-    if scheme != "https" and not (scheme == "http" and pinned):
-        raise UserError(
-            f"{url} is not fetched: only https is, and http where a checksum is known; use an https address"
-        )
+class _Request(NamedTuple):
+    """An address, and how far what comes from it can be trusted.
+
+    Attributes:
+        url: the address.
+        pinned: a checksum, or the first digits of one, will be looked at.
+        whole: a whole checksum will.
+        limit: bytes at which the transfer is given up, or None.
+    """
+
+    url: str
+    pinned: bool
+    whole: bool
+    limit: int | None
+
+    def check_scheme(self, url: str) -> None:
+        """Refuse every address but https, and http whose file is pinned or that does not leave this machine."""
+        try:
+            parts = urlsplit(url)
+            here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        except ValueError as error:
+            raise UserError(f"{url} is not an address ({error}); write https://HOST/PATH/FILE") from error
+        if parts.scheme != "https" and not (parts.scheme == "http" and (self.whole or (here and self.pinned))):
+            raise UserError(
+                f"{url} is not fetched: only https is, and http where a whole checksum is known; use an https address"
+            )
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Holds redirects to the same rule as the first address; on its own, urllib goes from https to http and ftp."""
 
-    def __init__(self, pinned: bool) -> None:
-        self.pinned = pinned
+    def __init__(self, request: _Request) -> None:
+        self.request = request
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        _check_scheme(newurl, self.pinned)
+        self.request.check_scheme(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _receive(url: str, part: Path, pinned: bool, by_hand: str) -> None:
+def _receive(request: _Request, part: Path, by_hand: str) -> None:
     """Fetch a whole file into ``part``, taking up again what breaks off if a checksum will be looked at."""
     for attempt in range(1, ATTEMPTS + 1):
         before = _size(part)
         try:
-            _transfer(url, part, pinned, by_hand)
+            _transfer(request, part, by_hand)
             return
         except _BrokenOff as error:
-            if pinned and _size(part) > before and attempt < ATTEMPTS:
+            if request.pinned and _size(part) > before and attempt < ATTEMPTS:
                 continue
-            if not pinned:
+            if not request.pinned:
                 part.unlink(missing_ok=True)
             raise UserError(f"{error}: {by_hand}") from error
 
 
-def _transfer(url: str, part: Path, pinned: bool, by_hand: str) -> None:
+def _transfer(request: _Request, part: Path, by_hand: str) -> None:
     """Ask once for what ``part`` lacks and append it; a server that knows no ranges sends everything anew."""
-    offset = _size(part)
+    url, offset = request.url, _size(part)
     headers = {"Range": f"bytes={offset}-"} if offset else {}
-    opener = urllib.request.build_opener(_Redirects(pinned))
+    opener = urllib.request.build_opener(_Redirects(request))
     try:
-        with opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT) as response:
+        address = quote(url, safe="%/:=&?~#+!$,;'@()*[]")
+        with opener.open(urllib.request.Request(address, headers=headers), timeout=TIMEOUT) as response:
             if not re.match(rf"bytes {offset}-", response.headers.get("Content-Range", "")):
                 offset = 0
             announced = response.headers.get("Content-Length", "")
@@ -144,6 +185,11 @@ def _transfer(url: str, part: Path, pinned: bool, by_hand: str) -> None:
                 while chunk := response.read(_CHUNK):
                     write(chunk)
                     received += len(chunk)
+                    if request.limit and received > request.limit:
+                        part.unlink()
+                        raise UserError(
+                            f"{url} sends more than {request.limit >> 20:,} MiB; nothing was kept: {by_hand}"
+                        )
                     advance(len(chunk))
             if length not in (-1, received):
                 raise _BrokenOff(f"{url} broke off after {received:,} of {length:,} bytes")
@@ -151,7 +197,7 @@ def _transfer(url: str, part: Path, pinned: bool, by_hand: str) -> None:
         error.close()
         if error.code == 416 and offset:  # nothing lies behind what is there: begin anew
             part.unlink()
-            return _transfer(url, part, pinned, by_hand)
+            return _transfer(request, part, by_hand)
         raise UserError(f"{url} answered {error.code} {error.reason}: {by_hand}") from error
     except urllib.error.URLError as error:
         raise UserError(f"cannot reach {url} ({error.reason}): {by_hand}") from error
@@ -217,6 +263,7 @@ def _fault(path: Path, expected: dict[str, str], size: int | None) -> str:
     return ", ".join(wrong)
 
 
-def _is_page(path: Path) -> bool:
+def is_web_page(path: Path) -> bool:
+    """Whether a file that should be something else begins like a web page."""
     with path.open("rb") as file:
         return file.read(256).lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml"))

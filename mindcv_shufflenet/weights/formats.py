@@ -1,5 +1,6 @@
 """Files of weights: read into arrays by name, and written from them. No file that is read can run code."""
 
+import io
 import os
 import warnings
 import zipfile
@@ -11,10 +12,8 @@ import numpy as np
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import atomic_path
+from mindcv_shufflenet.weights.download import MAX_BYTES, is_web_page
 from mindcv_shufflenet.weights.keys import Arrays
-
-# The largest network of the family has 60 MB; what unpacks to more than this is no weights file of it.
-MAX_BYTES = 1 << 30
 
 # onnx and MindSpore share one protobuf runtime, and MindSpore's messages need the one in Python (docs/mindspore.md).
 os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")
@@ -38,7 +37,7 @@ def read_arrays(path: str | os.PathLike[str]) -> Arrays:
     """Read every array of a weights file, floats as float32, under the names that the file has.
 
     ``.onnx``: the initialisers; those of quantised convolutions and matrix products are dequantised. ``.pth``: a state
-    dict, or one under the key ``state_dict``.
+    dict, or one under the key ``state_dict`` or ``model``.
 
     Raises:
         UserError: the file is missing, of an unknown kind, too large, damaged, or holds something else than arrays.
@@ -46,7 +45,7 @@ def read_arrays(path: str | os.PathLike[str]) -> Arrays:
     path = Path(path)
     kind = _find_format(path)
     if not path.is_file():
-        raise UserError(f"there is no checkpoint {path}; check --ckpt_path")
+        raise UserError(f"there is no checkpoint {path}; check the path")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UserError(_too_large(path))
@@ -55,16 +54,15 @@ def read_arrays(path: str | os.PathLike[str]) -> Arrays:
                 if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
                     raise UserError(_too_large(path))
         arrays = kind.read(path)
-    except (UserError, MemoryError):
+    except UserError:
         raise
+    except MemoryError as error:
+        raise UserError(_too_large(path)) from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}; check its permissions") from error
     except Exception as error:  # on damaged bytes each library raises what it likes
         raise UserError(_damaged(path, error)) from error
-    for name, value in arrays.items():
-        if value.dtype.kind not in "fiu" and value.dtype.name != "bfloat16":
-            raise UserError(f"{path}: {name} is of type {value.dtype}, and weights are numbers; give another file")
-    return {name: value.astype(np.float32) if value.dtype.kind != "i" else value for name, value in arrays.items()}
+    return {name: _as_float32(name, value, path) for name, value in arrays.items()}
 
 
 def write_arrays(arrays: Arrays, path: str | os.PathLike[str]) -> None:
@@ -78,6 +76,18 @@ def write_arrays(arrays: Arrays, path: str | os.PathLike[str]) -> None:
     kind = _find_format(Path(path))
     with atomic_path(path) as temporary:
         kind.write(arrays, temporary)
+
+
+def _as_float32(name: str, value: np.ndarray, path: Path) -> np.ndarray:
+    """A weight as it is computed with; a counter of BatchNorm's steps is let through."""
+    if name.endswith(".num_batches_tracked"):
+        return value
+    if value.dtype.kind != "f" and value.dtype.name != "bfloat16":
+        raise UserError(f"{path}: {name} is of type {value.dtype}, and weights are floats; give another file")
+    value = value.astype(np.float32)
+    if not np.isfinite(value).all():
+        raise UserError(f"{path}: {name} holds NaN or infinity, so the weights are of no use; give another file")
+    return value
 
 
 def check_suffix(path: str | os.PathLike[str]) -> None:
@@ -101,9 +111,7 @@ def _too_large(path: Path) -> str:
 
 
 def _damaged(path: Path, error: Exception) -> str:
-    with path.open("rb") as file:
-        start = file.read(256).lstrip().lower()
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+    if is_web_page(path):
         return f"{path} is a web page and no weights file: the address led to something else; fetch it again by hand"
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return f"cannot read {path}: it is damaged or no {path.suffix} file ({reason[:120]}); fetch or save it again"
@@ -138,9 +146,9 @@ def _read_safetensors(path: Path) -> Arrays:
 
 
 def _write_safetensors(arrays: Arrays, path: Path) -> None:
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
-    save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, path)
+    path.write_bytes(save({name: np.ascontiguousarray(value) for name, value in arrays.items()}))
 
 
 def _torch() -> Any:
@@ -172,7 +180,9 @@ def _read_torch(path: Path) -> Arrays:
 
 def _write_torch(arrays: Arrays, path: Path) -> None:
     torch = _torch()
-    torch.save({name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}, path)
+    content = io.BytesIO()
+    torch.save({name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}, content)
+    path.write_bytes(content.getbuffer())
 
 
 def _read_onnx(path: Path) -> Arrays:

@@ -9,7 +9,7 @@ Four projects name the same parameters in four ways:
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,8 @@ Arrays = dict[str, np.ndarray]
 
 DIALECTS = ("mindspore", "megvii", "torchvision", "mmpretrain")
 STAGE_BLOCKS = (4, 8, 4)
+# The padding of the max pool with which each layout's weights are trained, unless their origin tells otherwise.
+POOL_OF_LAYOUT: dict[str, Literal["same", "pad"]] = {"megvii": "same", "torchvision": "pad"}
 
 # Position in the branch, kind, and mmpretrain's name of each part of a branch (a ReLU has no parameters).
 _PROJ = ((0, "conv", "0.conv"), (1, "norm", "0.bn"), (2, "conv", "1.conv"), (3, "norm", "1.bn"))
@@ -35,6 +37,9 @@ _PARAMETERS = {
     ),
     "dense": (("weight", "weight"), ("bias", "bias")),
 }  # fmt: skip
+
+# The dimensions of a kind's weights; every other parameter has one.
+_WEIGHT_DIMENSIONS = {"conv": 4, "dense": 2}
 
 # What training code and exporters put before a name.
 _PREFIXES = ("module.", "ConvBnFusion_W_", "ConvBnFusion_BN_B_")
@@ -96,7 +101,13 @@ def recognise(arrays: Arrays, source: str) -> tuple[str, Arrays]:
     Raises:
         UserError: names that no dialect has; the first ones are listed.
     """
-    given = {_bare(name): value for name, value in arrays.items() if not name.endswith(".num_batches_tracked")}
+    given: Arrays = {}
+    for name, value in arrays.items():
+        if name.endswith(".num_batches_tracked"):
+            continue
+        if _bare(name) in given:
+            raise UserError(f"{source} has {_bare(name)} twice, under several prefixes; keep one of them")
+        given[_bare(name)] = value
     tables = {dialect: _names(dialect) for dialect in DIALECTS}
     dialect = max(DIALECTS, key=lambda name: len(given.keys() & tables[name].keys()))
     table = tables[dialect]
@@ -111,7 +122,22 @@ def recognise(arrays: Arrays, source: str) -> tuple[str, Arrays]:
             f"{source} has {dialect}'s names of ShuffleNetV2, and {len(unknown)} that are not:"
             f" {', '.join(unknown[:5])}{' ...' if len(unknown) > 5 else ''}; take them out, or give another file"
         )
-    return dialect, {table[name]: value for name, value in given.items()}
+    own = {table[name]: value for name, value in given.items()}
+    _check_dimensions(own, source)
+    return dialect, own
+
+
+def _check_dimensions(arrays: Arrays, source: str) -> None:
+    """Refuse what has the name of a parameter and cannot be one."""
+    for layer in _layers():
+        for name, _ in _PARAMETERS[layer.kind]:
+            value = arrays.get(f"{layer.mindspore}.{name}")
+            wanted = _WEIGHT_DIMENSIONS.get(layer.kind, 1) if name == "weight" else 1
+            if value is not None and value.ndim != wanted:
+                raise UserError(
+                    f"{source}: {layer.mindspore}.{name} has the shape {value.shape} and should have {wanted}"
+                    f" dimension{'s' * (wanted > 1)}; is it of another network?"
+                )
 
 
 def translate(arrays: Arrays, dialect: str) -> Arrays:

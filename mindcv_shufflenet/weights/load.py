@@ -10,7 +10,7 @@ from mindspore import Tensor, nn
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.weights.convert import find_layout, unfold
 from mindcv_shufflenet.weights.formats import read_arrays
-from mindcv_shufflenet.weights.keys import Arrays, recognise
+from mindcv_shufflenet.weights.keys import POOL_OF_LAYOUT, Arrays, recognise
 
 
 class Weights(NamedTuple):
@@ -33,7 +33,7 @@ class Weights(NamedTuple):
     @property
     def pool(self) -> str:
         """The padding of the max pool with which the weights were trained."""
-        return "same" if self.dialect == "mindspore" and self.layout != "torchvision" else "pad"
+        return POOL_OF_LAYOUT[self.layout or "megvii"] if self.dialect == "mindspore" else "pad"
 
 
 def read_weights(path: str | os.PathLike[str]) -> Weights:
@@ -73,13 +73,13 @@ def load_weights(
     if not isinstance(weights, Weights):
         weights = read_weights(weights)
     target = {parameter.name: parameter for parameter in network.get_parameters()}
-    source = weights.arrays
-    if reset_classifier:
-        source = {name: value for name, value in source.items() if not name.startswith("classifier.")}
-        allow_missing = (*allow_missing, "classifier.*")
     for pattern in allow_missing:
         if not fnmatch.filter(target, pattern):
             raise UserError(f"allow_missing={pattern} matches no parameter; names look like {next(iter(target))}")
+    left_out = getattr(network, "left_out", ())
+    if reset_classifier:
+        left_out, allow_missing = (*left_out, "classifier."), (*allow_missing, "classifier.*")
+    source = {name: value for name, value in weights.arrays.items() if not name.startswith(tuple(left_out))}
     layout = getattr(network, "layout", None)
     if weights.layout and layout and weights.layout != layout:
         raise UserError(
@@ -92,7 +92,7 @@ def load_weights(
     if refused:
         raise UserError(
             f"{weights.source} lacks {refused[0]}{_more(refused)}; is it of another model or layout?"
-            " --allow_missing PATTERN lets parameters start anew"
+            " train and convert take --allow_missing PATTERN for what may be missing"
         )
     for name, value in source.items():
         target[name].set_data(Tensor(value, target[name].dtype))
@@ -135,8 +135,8 @@ def _notes(weights: Weights, missing: list[str]) -> list[str]:
 def _advice(name: str, there: int, here: int) -> str:
     if name.startswith("classifier."):
         return (
-            f"it tells {there} classes and {here} are asked for; give data (or --num_classes) of {there} classes, or"
-            " train a new classifier with --reset_classifier"
+            f"it tells {there} classes and {here} are asked for: give data (or --num_classes) of {there}; train takes"
+            " --reset_classifier for a new one"
         )
     return "give the checkpoint's own --model, --layout and --in_channels"
 

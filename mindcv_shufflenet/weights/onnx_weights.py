@@ -1,11 +1,13 @@
 """The weights inside an ONNX file, in float32, under their own names."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.weights.keys import Arrays
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
@@ -21,6 +23,10 @@ def read_onnx(path: Path) -> Arrays:
     as ``[out, in]``, as the frameworks have them.
     """
     graph = onnx.load(path, load_external_data=False).graph
+    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in graph.initializer):
+        raise UserError(
+            f"{path} keeps its weights in another file: save it as one file (onnx.save without external data)"
+        )
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     scales = {name for node in graph.node if "Linear" in node.op_type for name in node.input}
     arrays = {
@@ -28,8 +34,10 @@ def read_onnx(path: Path) -> Arrays:
         for tensor in graph.initializer
         if tensor.data_type in _FLOATS and tensor.name not in scales
     }
+    origin = {name: name for name in arrays}  # a value of the graph -> the weight that it is
     for node in graph.node:
         names = list(node.input)
+        attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         if node.op_type == "QLinearConv":
             arrays[_float_name(names[3])] = _dequantised(constants, *names[3:6])
             if len(names) > 8:
@@ -40,10 +48,17 @@ def read_onnx(path: Path) -> Arrays:
         elif node.op_type == "QLinearAdd" and names[3] in constants:
             arrays[_float_name(names[3])] = _dequantised(constants, *names[3:6])
         elif node.op_type == "DequantizeLinear" and names[0] in constants:
-            arrays[_float_name(names[0])] = _dequantised(constants, *names)
-        elif node.op_type == "MatMul" and names[1] in arrays:
-            arrays[names[1]] = arrays[names[1]].T
+            name = origin[node.output[0]] = _float_name(names[0])
+            zero = names[2] if len(names) > 2 else ""
+            arrays[name] = _dequantised(constants, names[0], names[1], zero, attributes.get("axis", 1))
+        elif len(names) > 1 and names[1] in origin and _is_transposed(node.op_type, attributes):
+            arrays[origin[names[1]]] = arrays[origin[names[1]]].T
     return arrays
+
+
+def _is_transposed(operation: str, attributes: dict[str, Any]) -> bool:
+    """Whether an operation takes its weights as ``[in, out]``."""
+    return operation == "MatMul" or (operation == "Gemm" and not attributes.get("transB", 0))
 
 
 def write_onnx(arrays: Arrays, path: Path) -> None:
@@ -62,6 +77,7 @@ def _dequantised(constants: Arrays, name: str, scale_name: str, zero_name: str =
     quantised, scale = constants[name].astype(np.int64), constants[scale_name]
     zero = constants[zero_name].astype(np.int64) if zero_name else np.int64(0)
     if scale.ndim:
+        axis = min(axis, quantised.ndim - 1)
         shape = [-1 if index == axis else 1 for index in range(quantised.ndim)]
         scale, zero = scale.reshape(shape), np.reshape(zero, shape if np.size(zero) > 1 else ())
     return ((quantised - zero) * scale).astype(np.float32)

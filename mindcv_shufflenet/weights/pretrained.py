@@ -85,6 +85,7 @@ def _torchvision(variant: str, file: str, digits: str, top1: float, top5: float,
     )  # fmt: skip
 
 
+# Megvii's training code evaluates with OpenCV's resize (class OpencvResize) on BGR of 0..255.
 def _megvii(variant: str, top1: float, top5: float) -> Record:
     return Record(
         f"shufflenet_v2_{variant}", "megvii_in1k", None, None, None, top1, top5,
@@ -159,7 +160,10 @@ def default_record(name: str) -> Record:
     if record is None:
         record = next((record for record in RECORDS.values() if record.model == name), None)
     if record is None:
-        raise UserError(f"there are no published weights of {name}; train it, or give a checkpoint with --ckpt_path")
+        models = {record.model for record in RECORDS.values()}
+        raise UserError(
+            f"there are no published weights of {name}{nearest(name, models)}; train it, or give --ckpt_path"
+        )
     return record
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from mindcv_shufflenet.config import Config, load_yaml
 from mindcv_shufflenet.weights.download import fetch_to_cache
+from mindcv_shufflenet.weights.keys import POOL_OF_LAYOUT
 from mindcv_shufflenet.weights.load import Weights, read_weights
 from mindcv_shufflenet.weights.pretrained import ALIASES, Record, default_record, fetch_record, find_record
 
@@ -100,5 +101,5 @@ def _effective(config: Config) -> dict[str, Any]:
     """The options, with the defaults that the network would choose by itself."""
     present = config.recipe()
     present["layout"] = present["layout"] or "megvii"
-    present["pool"] = present["pool"] or ("same" if present["layout"] == "megvii" else "pad")
+    present["pool"] = present["pool"] or POOL_OF_LAYOUT[present["layout"]]
     return present

@@ -99,7 +99,7 @@ def test_a_backbone_where_that_is_said(tmp_path: Path, command: Command) -> None
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--reset_classifier"], "reset_classifier is for the weights of ckpt_path"),
+        (["--reset_classifier"], "reset_classifier is for the weights of ckpt_path or pretrained"),
         (["--model", f"{MODEL}.tv_in2k"], f"unknown weights {MODEL}.tv_in2k"),
         (["--model", f"{MODEL}.megvii_in1k", "--pretrained"], "has no stable address"),
         (["--ckpt_path", "http://127.0.0.1/net.ckpt"], "is not fetched: only https is"),

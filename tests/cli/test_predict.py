@@ -43,13 +43,32 @@ def test_a_folder_is_predicted_and_shown(command: Command, checkpoint: Path, pho
         assert prediction["label"] == str(prediction["index"])
         assert len(prediction["topk"]) == 2
         assert Path(prediction["cam"]).is_file()
-    assert sorted(path.name for path in (tmp_path / "cam").iterdir()) == ["bird-1.png", "bird.png", "cat.png"]
+    names = sorted(path.name for path in (tmp_path / "cam").iterdir())
+    assert names == [
+        "bird-1-cam.png",
+        "bird-cam.png",
+        "cat-cam.png",
+    ]
 
 
 def test_a_switch_does_not_swallow_the_image(command: Command, photos: Path) -> None:
     status, _, error = command("predict", "--model", "resnet50", "--pretrained", photos / "cat.jpg")
     assert status == 2
     assert "no published weights of resnet50" in error
+
+
+def test_no_photo_is_replaced_by_its_picture(command: Command, checkpoint: Path, photos: Path) -> None:
+    before = (photos / "one" / "bird.png").read_bytes()
+    words = [photos / "one", "--model", MODEL, "--ckpt_path", checkpoint, "--image_resize", 64, "--cam", photos / "one"]
+    assert command("predict", *words)[0] == 0
+    assert (photos / "one" / "bird.png").read_bytes() == before
+    assert (photos / "one" / "bird-cam.png").is_file()
+
+
+def test_the_model_is_the_run_directorys(command: Command, finished_run: Path, photos: Path) -> None:
+    status, output, error = command("predict", photos, "--ckpt_path", finished_run / f"{MODEL}-best.ckpt")
+    assert status == 0, error
+    assert f"note: from {finished_run}/config.yaml: model={MODEL}" in output
 
 
 @pytest.mark.parametrize(
@@ -59,6 +78,8 @@ def test_a_switch_does_not_swallow_the_image(command: Command, photos: Path) -> 
         (["{photos}"], "whose weights? give --ckpt_path FILE, or --pretrained"),
         (["{photos}", "--ckpt_path", "{checkpoint}", "--topk", "0"], "topk=0"),
         (["{photos}", "--ckpt_path", "{checkpoint}", "--num_classes", "7"], "(6, 1024) there and (7, 1024) here"),
+        (["{photos}", "--ckpt_path", "{checkpoint}", "--cam", "/dev/null/x"], "give --cam another folder"),
+        (["{photos}", "--lr", "1"], "does not take --lr"),
         (["{photos}", "--ckpt_path", "none.ckpt"], "there is no checkpoint none.ckpt"),
         ([], "the following arguments are required: IMAGE|DIR"),
     ],

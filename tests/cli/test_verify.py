@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mindcv_shufflenet.commands import verify
 from tests.cli.conftest import Command
 
 
@@ -37,7 +38,7 @@ def test_published_weights_reach_their_reference_score(name: str, sample: Path, 
 
 
 def test_a_score_that_is_too_low_fails_the_command(sample: Path, shared: Path, command: Command) -> None:
-    """mindcv's x1.0 record with weights of another network's classifier order would score like this: by chance."""
+    """Classes that are numbered otherwise than the weights have them: the score is by chance."""
     weights = shared / "weights" / "shufflenetv2_x1_0_torchvision_keys.npz"
     shuffled = sample.parent / "shuffled"
     if not shuffled.exists():
@@ -50,7 +51,12 @@ def test_a_score_that_is_too_low_fails_the_command(sample: Path, shared: Path, c
     status, output, error = command("verify", *words)
     assert status == 1
     assert "error: shufflenet_v2_x1_0.tv_in1k does not reach its published score" in error
-    assert "differs: -" in output
+    assert "lower: -" in output
+
+
+def test_all_images_leave_no_room_for_chance() -> None:
+    assert verify._margin(70, 50_000) == verify.TOLERANCE
+    assert 8 < verify._margin(70, 100) < 10
 
 
 def test_weights_without_an_address_are_asked_for(command: Command, tmp_path: Path) -> None:

@@ -93,8 +93,11 @@ def write(folder: Path, images: np.ndarray) -> list[Path]:
     return paths
 
 
-def test_a_padded_crop_is_the_image_shifted_over_black() -> None:
-    options = config(train_crop="padded", batch_size=1, **(PLAIN | {"drop_remainder": False}))
+@pytest.mark.parametrize("padding", [None, 0, 1])
+def test_a_padded_crop_is_the_image_shifted_over_black(padding: int | None) -> None:
+    """By default by up to an eighth of the size, 2 pixels of 16."""
+    largest = 2 if padding is None else padding
+    options = config(train_crop="padded", crop_padding=padding, batch_size=1, **(PLAIN | {"drop_remainder": False}))
     split = pixels(count=30)
     split.images[:] = np.maximum(split.images, 1)
     shifts = set()
@@ -110,7 +113,8 @@ def test_a_padded_crop_is_the_image_shifted_over_black() -> None:
         ]
         assert len(found) == 1
         shifts |= set(found)
-    assert len(shifts) > 5
+    assert max(abs(shift) for pair in shifts for shift in pair) == largest
+    assert len(shifts) > 2 * largest
 
 
 def test_a_batch_larger_than_the_data_is_refused() -> None:
@@ -155,3 +159,14 @@ def test_an_image_that_breaks_later_is_named(tmp_path: Path) -> None:
     broken = Split(paths, split.labels, split.class_names, split.class_to_index)
     with pytest.raises(UserError, match=r"007\.png"):
         collect(eval_loader(config(**PLAIN), broken, workers=1))
+
+
+def test_the_order_of_the_channels() -> None:
+    """BGR turns the planes round, and mean and standard deviation are in that order."""
+    split = pixels()
+    plain = {"mean": [0.0] * 3, "std": [1.0] * 3}
+    rgb = collect(eval_loader(config(**(PLAIN | plain)), split, workers=1))[0].image
+    swapped = {"channel_order": "bgr", "mean": [1.0, 2.0, 3.0], "std": [2.0, 2.0, 4.0]}
+    bgr = collect(eval_loader(config(**(PLAIN | swapped)), split, workers=1))[0].image
+    expected = (rgb[:, ::-1] - np.float32([1, 2, 3])[:, None, None]) / np.float32([2, 2, 4])[:, None, None]
+    np.testing.assert_allclose(bgr, expected, rtol=1e-6)

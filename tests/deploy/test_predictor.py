@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mindcv_shufflenet.deploy.predictor import Prediction, Predictor, image_files, inference_model, open_image
+from mindcv_shufflenet.deploy.images import image_files, open_image
+from mindcv_shufflenet.deploy.predictor import Prediction, Predictor, inference_model
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.weights.formats import write_arrays
 from tests.weights.networks import arrays_of, random_network
@@ -56,6 +57,7 @@ def test_many_images_give_what_each_gives_alone(predictor: Predictor, tmp_path: 
         assert alone.index == prediction.index
         assert alone.score == pytest.approx(prediction.score, rel=1e-5)
     assert [p.index for p in predictor([str(file) for file in files])] == [p.index for p in together]
+    assert len(predictor([tmp_path, files[0], picture()])) == 8
 
 
 def test_scores_are_the_softmax_of_the_logits_of_the_preprocessed_image(predictor: Predictor) -> None:
@@ -113,7 +115,11 @@ def test_what_is_no_image_gets_one_line(predictor: Predictor, tmp_path: Path) ->
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "folder").mkdir()
     bomb(tmp_path / "bomb.png")
+    Image.new("L", (20_000, 2)).save(tmp_path / "long.png")
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "float.tiff")
     for name, message in (
+        ("long.png", "20000 x 2 pixels, more than 100 times"),
+        ("float.tiff", "has pixels of 32 bits"),
         ("cut.jpg", "cannot read the image"),
         ("text.jpg", "is not an image"),
         ("empty.png", "is not an image"),
@@ -126,6 +132,9 @@ def test_what_is_no_image_gets_one_line(predictor: Predictor, tmp_path: Path) ->
             predictor(tmp_path / name)
         assert str(tmp_path / name) in str(caught.value)
         assert "\n" not in str(caught.value)
+    (tmp_path / "late.jpg").write_bytes(whole[:-60])
+    with Image.open(tmp_path / "late.jpg") as opened, pytest.raises(UserError, match="cannot read the image"):
+        predictor(opened)
     with pytest.raises(UserError, match=r"pixels of shape \(2, 2, 4\) and type uint8"):
         predictor(np.zeros((2, 2, 4), np.uint8))
     with pytest.raises(UserError, match="there is no file or folder"):
@@ -138,7 +147,7 @@ def test_names_and_preprocessing_come_with_the_checkpoint(tmp_path: Path) -> Non
     assert Predictor(MODEL, **options).class_names == ("0", "1", "2")
     (tmp_path / "classes.json").write_text(json.dumps({"names": ["x", "y", "z"], "indices": {}}))
     (tmp_path / "config.yaml").write_text(f"model: {MODEL}\nstem: cifar\nmean: [1, 2, 3]\n")
-    predictor = Predictor(MODEL, **options)
+    predictor = Predictor(**options)
     assert predictor.class_names == ("x", "y", "z")
     assert predictor.config.mean == [1, 2, 3]
     assert predictor.network.max_pool is None
@@ -147,6 +156,22 @@ def test_names_and_preprocessing_come_with_the_checkpoint(tmp_path: Path) -> Non
     (tmp_path / "classes.json").write_text("{")
     with pytest.raises(UserError, match="it is damaged"):
         Predictor(MODEL, **options)
+
+
+def test_what_a_predictor_does_not_read_is_refused(predictor: Predictor) -> None:
+    with pytest.raises(UserError, match="a predictor does not read lr, mode"):
+        Predictor(MODEL, lr=0.1, mode=1)
+    with pytest.raises(UserError, match="whose weights"):
+        Predictor(MODEL, pretrained=False)
+    with pytest.raises(UserError, match="topk cannot be set on a predictor that is there"):
+        inference_model(predictor, picture(), topk=3)
+
+
+def test_names_of_imagenet_do_not_depend_on_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "synsets.txt").write_text("n1 one\nn2 two\n")
+    monkeypatch.chdir(tmp_path)
+    names = Predictor(random_network(), **SMALL).class_names
+    assert (len(names), names[0]) == (1000, "tench, Tinca tinca")
 
 
 def test_a_published_network_names_what_is_in_pictures(shared: Path, tmp_path: Path) -> None:

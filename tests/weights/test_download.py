@@ -238,12 +238,63 @@ def test_of_several_processes_one_fetches(tmp_path):
 def test_the_cache_takes_the_checksum_from_the_name(tmp_path, monkeypatch):
     monkeypatch.setenv("MINDCV_SHUFFLENET_HOME", str(tmp_path))
     name = f"net-{SHA256[:8]}.ckpt"
-    with serve({f"/{name}": BODY, "/net-00000000.ckpt": BODY}) as server:
+    with serve({f"/{name}": BODY, "/net-0000000a.ckpt": BODY}) as server:
         path = fetch_to_cache(f"{server.url}/{name}")
         assert path == tmp_path / "checkpoints" / name
         path.write_bytes(b"damaged")
         assert fetch_to_cache(f"{server.url}/{name}").read_bytes() == BODY
-        with pytest.raises(UserError, match=f"sha256 {SHA256[:8]} instead of 00000000"):
-            fetch_to_cache(f"{server.url}/net-00000000.ckpt")
+        with pytest.raises(UserError, match=f"sha256 {SHA256[:8]} instead of 0000000a"):
+            fetch_to_cache(f"{server.url}/net-0000000a.ckpt")
         with pytest.raises(UserError, match="only https is"):
             fetch_to_cache(f"{server.url}/net.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("https://[x/net.ckpt", "is not an address"),
+        ("https://host/..", "does not end in the name of a file"),
+        ("https://host/a%00.ckpt", "does not end in the name of a file"),
+        ("http://host.invalid/net-12345abc.ckpt", "only https is, and http where a whole checksum is known"),
+    ],
+)
+def test_odd_addresses_get_one_line(url, message, tmp_path, monkeypatch):
+    monkeypatch.setenv("MINDCV_SHUFFLENET_HOME", str(tmp_path))
+    with pytest.raises(UserError, match=message):
+        fetch_to_cache(url)
+
+
+@pytest.mark.parametrize("path", ["..%2f..%2fnet", "%2Ftmp%2Fnet", "a/../net"])
+def test_an_address_cannot_lead_outside_the_cache(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("MINDCV_SHUFFLENET_HOME", str(tmp_path / "home"))
+    with serve({f"/{path}-{SHA256[:8]}.ckpt": BODY}) as server:
+        target = fetch_to_cache(f"{server.url}/{path}-{SHA256[:8]}.ckpt")
+    assert target == tmp_path / "home" / "checkpoints" / f"net-{SHA256[:8]}.ckpt"
+
+
+def test_names_outside_ascii_are_asked_for_as_they_must_be(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINDCV_SHUFFLENET_HOME", str(tmp_path))
+    with serve({f"/%E6%A8%A1-{SHA256[:8]}.ckpt": BODY}) as server:
+        assert fetch_to_cache(f"{server.url}/模-{SHA256[:8]}.ckpt").name == f"模-{SHA256[:8]}.ckpt"
+
+
+def test_a_date_in_a_name_is_no_checksum(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINDCV_SHUFFLENET_HOME", str(tmp_path))
+    with serve({"/net-20240101.ckpt": BODY}) as server, pytest.raises(UserError, match="only https is"):
+        fetch_to_cache(f"{server.url}/net-20240101.ckpt")
+
+
+def test_a_transfer_without_end_is_given_up(tmp_path):
+    with serve({"/file": BODY}) as server, pytest.raises(UserError, match="sends more than 0 MiB; nothing was kept"):
+        fetch(f"{server.url}/file", tmp_path / "file", sha256=SHA256, limit=1000)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cache_that_cannot_be_written_is_read(tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(BODY)
+
+    def refuse(path):
+        raise AssertionError("nothing needs to be locked")
+
+    monkeypatch.setattr(download, "locked", refuse)
+    assert fetch("https://host.invalid/file", tmp_path / "file", sha256=SHA256).read_bytes() == BODY

@@ -59,3 +59,20 @@ def test_unknown_names_are_listed(arrays: dict[str, np.ndarray]) -> None:
         recognise({}, "file")
     with pytest.raises(UserError, match=r"file has mindspore's names .* 1 that are not: ema\.decay; take them out"):
         recognise(arrays | {"ema.decay": np.zeros(1)}, "file")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("fc.weight", (10, 1024, 1, 1)), ("conv1.0.weight", (3,)), ("conv1.1.bias", ())]
+)
+def test_what_cannot_be_a_parameter_is_refused(
+    arrays: dict[str, np.ndarray], name: str, shape: tuple[int, ...]
+) -> None:
+    named = translate(arrays, "torchvision") | {name: np.zeros(shape, np.float32)}
+    with pytest.raises(UserError, match=r"has the shape .* and should have \d dimension"):
+        recognise(named, "file")
+
+
+def test_a_name_under_two_prefixes_is_refused(arrays: dict[str, np.ndarray]) -> None:
+    named = translate(arrays, "torchvision")
+    with pytest.raises(UserError, match=r"has conv1\.0\.weight twice, under several prefixes"):
+        recognise(named | {"module.conv1.0.weight": named["conv1.0.weight"]}, "file")

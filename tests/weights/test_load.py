@@ -65,6 +65,13 @@ def test_a_feature_extractor_takes_a_backbone_whole(shared: Path) -> None:
     assert load_weights(extractor, shared / "weights" / "shufflenetv2_x0_5_backbone.pth")
 
 
+def test_a_feature_extractor_leaves_the_head_out(path: Path) -> None:
+    extractor = create_model("shufflenet_v2_x0_5.megvii_in1k", features_only=True)
+    load_weights(extractor, path)
+    expected = arrays_of(random_network())
+    assert all(np.array_equal(p.asnumpy(), expected[p.name]) for p in extractor.get_parameters())
+
+
 def test_both_shapes_and_layouts_are_told(path: Path) -> None:
     with pytest.raises(
         UserError, match=r"net.npz does not fit the network: features.0.branch_main.0.weight is .*--model"

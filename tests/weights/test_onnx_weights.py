@@ -7,6 +7,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.models.registry import create_model
 from mindcv_shufflenet.weights.load import load_weights, read_weights
 from mindcv_shufflenet.weights.onnx_weights import read_onnx
@@ -24,6 +25,7 @@ def test_quantised_weights_are_scaled_back_by_their_definition(tmp_path: Path) -
     scale, zero = rng.random(4).astype(np.float32), np.array([0, 1, -2, 3], np.int8)
     bias = rng.integers(-1000, 1000, 4).astype(np.int32)
     matrix = rng.integers(0, 256, (3, 5)).astype(np.uint8)
+    square = np.array([[1, 2], [3, 4]], np.int8)
     inputs = ["x", "xs", "xz", "w_quantized", "ws", "wz", "ys", "yz", "b_quantized"]
     path = save(
         tmp_path / "net.onnx",
@@ -31,13 +33,18 @@ def test_quantised_weights_are_scaled_back_by_their_definition(tmp_path: Path) -
             helper.make_node("QLinearConv", inputs, ["y"]),
             helper.make_node("QLinearMatMul", ["y", "ys", "yz", "m", "ms", "mz", "zs", "zz"], ["z"]),
             helper.make_node("DequantizeLinear", ["d", "ds"], ["e"]),
+            helper.make_node("DequantizeLinear", ["k", "ks", "kz"], ["l"], axis=0),
+            helper.make_node("MatMul", ["z", "l"], ["o"]),
         ],
         w_quantized=weight, ws=scale, wz=zero, b_quantized=bias, xs=np.float32(0.5), xz=np.uint8(0),
         ys=np.float32(1), yz=np.uint8(0), m=matrix, ms=np.float32(0.25), mz=np.uint8(128),
-        zs=np.float32(1), zz=np.uint8(0), d=np.array([-4, 4], np.int8), ds=np.float32(0.5), f=np.ones(2, np.float32),
+        zs=np.float32(1), zz=np.uint8(0), k=square, ks=scale[:2], kz=zero[:2],
+        d=np.array([-4, 4], np.int8), ds=np.float32(0.5), f=np.ones(2, np.float32),
     )  # fmt: skip
     got = read_onnx(path)
-    assert set(got) == {"w", "b", "m", "d", "f"}
+    assert set(got) == {"w", "b", "m", "d", "k", "f"}
+    rows = (square.astype(float) - zero[:2].astype(float)[:, None]) * scale[:2, None]
+    assert np.allclose(got["k"], rows.T)  # a scale a row, and then turned round for the product
     for channel in range(4):
         expected = (weight[channel].astype(float) - float(zero[channel])) * scale[channel]
         assert np.allclose(got["w"][channel], expected)
@@ -50,6 +57,20 @@ def test_a_matrix_product_of_floats_is_turned_round(tmp_path: Path) -> None:
     matrix = np.arange(6, dtype=np.float32).reshape(2, 3)
     path = save(tmp_path / "net.onnx", [helper.make_node("MatMul", ["x", "m"], ["y"])], m=matrix)
     assert np.array_equal(read_onnx(path)["m"], matrix.T)
+
+
+@pytest.mark.parametrize(("transposed", "expected"), [(0, [[0, 3], [1, 4], [2, 5]]), (1, [[0, 1, 2], [3, 4, 5]])])
+def test_a_gemm_says_how_its_weights_lie(transposed: int, expected: list[list[int]], tmp_path: Path) -> None:
+    matrix = np.arange(6, dtype=np.float32).reshape(2, 3)
+    path = save(tmp_path / "net.onnx", [helper.make_node("Gemm", ["x", "m"], ["y"], transB=transposed)], m=matrix)
+    assert read_onnx(path)["m"].tolist() == expected
+
+
+def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "net.onnx", [], m=np.zeros((64, 64), np.float32))
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="net.data", size_threshold=0)
+    with pytest.raises(UserError, match="keeps its weights in another file"):
+        read_onnx(path)
 
 
 def test_the_published_int8_file_becomes_a_checkpoint(shared: Path) -> None:

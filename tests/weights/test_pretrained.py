@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,8 +14,7 @@ from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.models.registry import create_model, get_model, list_models
 from mindcv_shufflenet.weights import pretrained
 from mindcv_shufflenet.weights.formats import write_arrays
-from mindcv_shufflenet.weights.load import Weights
-from mindcv_shufflenet.weights.pretrained import RECORDS, default_record, fetch_record, find_record
+from mindcv_shufflenet.weights.pretrained import RECORDS, Record, default_record, fetch_record, find_record
 from mindcv_shufflenet.weights.settle import open_weights, resolve_alias, settle
 from tests.weights.networks import arrays_of, random_network, same
 from tests.weights.test_download import serve
@@ -57,7 +57,7 @@ def test_names_find_their_record() -> None:
 
 
 @pytest.fixture
-def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weights:
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record]:
     """x0.5's mindcv record led to a server on this machine."""
     monkeypatch.setenv("MINDCV_SHUFFLENET_HOME", str(tmp_path / "home"))
     path = tmp_path / "file.ckpt"

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +82,9 @@ def list_folders(folder: Path) -> list[str]:
         return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
 
 
-def list_images(folder: Path, recursive: bool = True, strict: bool = True) -> list[Path]:
+def list_images(
+    folder: Path, recursive: bool = True, strict: bool = True, suffixes: Collection[str] = IMAGE_SUFFIXES
+) -> list[Path]:
     """The image files in ``folder``, and in the folders below it if ``recursive``, sorted by path.
 
     Hidden files and folders, ``Thumbs.db`` and ``desktop.ini`` are left out. No file is opened, and none is looked up
@@ -96,7 +98,7 @@ def list_images(folder: Path, recursive: bool = True, strict: bool = True) -> li
     strangers: list[str] = []
     folders = [str(folder)]
     while folders:
-        _list_one(folders.pop(), images, strangers, folders if recursive else None)
+        _list_one(folders.pop(), images, strangers, folders if recursive else None, suffixes)
     if strict and strangers:
         known = " ".join(sorted(IMAGE_SUFFIXES))
         raise UserError(f"{min(strangers)} is not an image of a known kind ({known}): convert it or move it elsewhere")
@@ -104,14 +106,16 @@ def list_images(folder: Path, recursive: bool = True, strict: bool = True) -> li
     return [Path(name) for name in images]
 
 
-def _list_one(folder: str, images: list[str], strangers: list[str], folders: list[str] | None) -> None:
+def _list_one(
+    folder: str, images: list[str], strangers: list[str], folders: list[str] | None, suffixes: Collection[str]
+) -> None:
     """Sort the entries of one folder into the three lists."""
     with _scan(folder) as entries:
         for entry in entries:
             name = entry.name
             if name[0] == ".":
                 continue
-            is_image = name[name.rfind(".") :].lower() in IMAGE_SUFFIXES
+            is_image = name[name.rfind(".") :].lower() in suffixes
             # A link with an image's name is taken for a file: to follow it would cost a look-up a file.
             if entry.is_dir(follow_symlinks=not is_image):
                 if folders is not None:

@@ -68,6 +68,11 @@ def read_classes(data_dir: Path) -> tuple[list[str], tuple[str, ...], str]:
     return list(wnids), tuple(wnids.values()), str(path)
 
 
+def bundled_class_names() -> tuple[str, ...]:
+    """The English names of ImageNet-1K's classes, in index order."""
+    return tuple(_bundled_classes().values())
+
+
 def _bundled_classes() -> dict[str, str]:
     """Wnid -> English name of the 1000 classes, in index order."""
     text = resources.files(__package__).joinpath("imagenet_classes.txt").read_text(encoding="utf-8")
