@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection
 
 from mindcv_shufflenet.config import Config
 
-_CYCLES = ("cosine_decay",)
 _PERIODS = ("cosine_decay", "linear_decay", "step_decay")
 _RATES = ("polynomial_decay", "exponential_decay", "step_decay", "multi_step_decay")
 
@@ -12,7 +11,7 @@ _RATES = ("polynomial_decay", "exponential_decay", "step_decay", "multi_step_dec
 _NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
     (("jit",), "mode 1", lambda c: c.mode == 1),
     (("pool",), "stem imagenet", lambda c: c.stem == "imagenet"),
-    (("allow_missing",), "ckpt_path", lambda c: bool(c.ckpt_path)),
+    (("allow_missing",), "ckpt_path or pretrained", lambda c: bool(c.ckpt_path) or c.pretrained),
     (("channel_order",), "in_channels 3", lambda c: c.in_channels == 3),
     (("data_dir",), "another data set", lambda c: c.dataset != "digits"),
     (("val_interval",), "val_while_train", lambda c: c.val_while_train),
@@ -24,7 +23,7 @@ _NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
     (("clip_value",), "clip_grad", lambda c: c.clip_grad),
     (("min_lr",), "scheduler cosine_decay or linear_decay", lambda c: c.scheduler in _PERIODS[:2]),
     (("decay_epochs",), f"scheduler {', '.join(_PERIODS)}", lambda c: c.scheduler in _PERIODS),
-    (("num_cycles", "cycle_decay"), "scheduler cosine_decay", lambda c: c.scheduler in _CYCLES),
+    (("num_cycles", "cycle_decay"), "scheduler cosine_decay", lambda c: c.scheduler == "cosine_decay"),
     (("decay_rate",), f"scheduler {', '.join(_RATES)}", lambda c: c.scheduler in _RATES),
     (
         ("multi_step_decay_milestones",),

@@ -18,7 +18,7 @@ from mindcv_shufflenet.data.headers import check_images
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import atomic_write
 from mindcv_shufflenet.models.registry import create_model
-from mindcv_shufflenet.weights.settle import resolve_alias
+from mindcv_shufflenet.weights.settle import network_options, resolve_alias
 
 
 class _Console(Console):
@@ -125,12 +125,4 @@ def unread_options(given: dict[str, Any], names: Collection[str], verb: str) -> 
 
 def build_network(config: Config, num_classes: int) -> nn.Cell:
     """Create the network of the options, without weights."""
-    return create_model(
-        config.network,
-        num_classes=num_classes,
-        in_channels=config.in_channels,
-        layout=config.layout,
-        stem=config.stem,
-        pool=config.pool,
-        drop_rate=config.drop_rate,
-    )
+    return create_model(config.network, num_classes=num_classes, drop_rate=config.drop_rate, **network_options(config))

@@ -23,6 +23,7 @@ from mindcv_shufflenet.weights.load import load_weights
 from mindcv_shufflenet.weights.settle import (
     NETWORK_OPTIONS,
     PREPROCESSING_OPTIONS,
+    network_options,
     open_weights,
     resolve_alias,
     settle,
@@ -179,14 +180,7 @@ class Predictor:
         config, self.notes = settle(config, given, weights, PREPROCESSING_OPTIONS)
         classifier = weights.arrays.get("classifier.weight") if weights else None
         classes = config.num_classes or (len(classifier) if classifier is not None else 1000)
-        network = create_model(
-            config.network,
-            num_classes=classes,
-            in_channels=config.in_channels,
-            layout=config.layout,
-            stem=config.stem,
-            pool=config.pool,
-        )
+        network = create_model(config.network, num_classes=classes, **network_options(config))
         if weights:
             self.notes += load_weights(network, weights)
         return network, config

@@ -23,6 +23,11 @@ PREPROCESSING_OPTIONS = (
 )
 
 
+def network_options(config: Config) -> dict[str, Any]:
+    """The options that decide how a network computes, as arguments of ``create_model``."""
+    return {name: getattr(config, name) for name in NETWORK_OPTIONS}
+
+
 def resolve_alias(config: Config) -> Config:
     """Replace another project's name of a model by ours."""
     return config.replace(model=ALIASES[config.model]) if config.model in ALIASES else config
