@@ -11,7 +11,7 @@ demo: .venv/installed
 	@echo "Everything lies in $(DEMO)/: checkpoints, log.csv, config.yaml, classes.json"
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -31,6 +31,7 @@ clean:
 	  { echo "error: $(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	echo 'rmaps_default_mapping_policy = :oversubscribe' > .venv/etc/prte-mca-params.conf # mpirun -n 8 on two cores
 	touch $@
 
 .venv/installed-dev: .venv/installed requirements-dev.txt

@@ -2,11 +2,14 @@
 
 import sys
 
+from mindcv_shufflenet.signals import held
+
 
 def run(verb: str | None = None) -> int:
     """Run a command, as :func:`mindcv_shufflenet.cli.main` does."""
     try:
-        from mindcv_shufflenet.cli import main
+        with held():  # Python swallows a Ctrl-C that strikes in the middle of its own import
+            from mindcv_shufflenet.cli import main
 
         return main(verb=verb)
     except KeyboardInterrupt:

@@ -10,7 +10,9 @@ import io
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,6 +20,11 @@ from typing import Any, NoReturn
 from mindcv_shufflenet.config import Config, find_recipe, load_yaml, parse_config, unknown_option
 from mindcv_shufflenet.errors import Interrupted, RunError, UserError, nearest
 from mindcv_shufflenet.option_types import is_boolean, is_list, parse_text
+from mindcv_shufflenet.parallel import scheduler
+from mindcv_shufflenet.parallel.cores import share_cores
+from mindcv_shufflenet.parallel.group import current, join
+from mindcv_shufflenet.parallel.launch import MPIRUN, find_world, is_scheduler
+from mindcv_shufflenet.parallel.outlive import be_watched
 from mindcv_shufflenet.signals import held
 
 # What weights/formats.py and weights/keys.py know, said here so that --help needs neither numpy nor MindSpore.
@@ -92,6 +99,26 @@ def _add_verify_arguments(parser: argparse.ArgumentParser) -> None:
     _add_options(parser, (*_MACHINE, "dataset", "data_dir", "val_split", "num_samples", "ckpt_path"))
 
 
+def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("prepare",), help="pack a data set into MindRecord shards")
+    parser.add_argument("output", metavar="OUT", help="the folder that they go to")
+    parser.add_argument(
+        "--short_side", type=_count, metavar="PIXELS", help="make larger images smaller (default: files as they are)"
+    )
+    parser.add_argument(
+        "--images_per_shard", type=_count, default=10_000, metavar="N", help="images a shard (default: 10000)"
+    )
+    _add_json_argument(parser)
+    names = ("dataset", "data_dir", "train_split", "val_split", "dataset_download", "num_parallel_workers", "overwrite")
+    _add_options(parser, names)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+    return int(text)
+
+
 def _add_json_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", metavar="PATH", help="write the result there as one JSON object; - for standard output"
@@ -108,12 +135,16 @@ VERBS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "predict": ("name what is in images", _add_predict_arguments),
     "convert": ("turn a weights file into another kind, naming or layout", _add_convert_arguments),
     "verify": ("compare published weights with their published score", _add_verify_arguments),
+    "data": ("prepare: pack a data set into MindRecord shards", _add_data_arguments),
     "models": ("list the networks with their parameters and multiply-adds", _add_models_arguments),
 }
 
+# Verbs that several ranks do together.
+ON_SEVERAL_RANKS = ("train", "validate")
+
 
 def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> int:
-    """Run one command and return its exit status: 0 done, 2 the user's mistake, 1 a failed run, 130/143 stopped.
+    """Run one command and return its exit status: 0 done, 2 the user's mistake, 1 a failed run, 128 + N signal N.
 
     Args:
         arguments: the words after the program's name; None: those of this process.
@@ -124,38 +155,78 @@ def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> 
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        if verb is None:
-            if not words or words[0] in ("-h", "--help"):
-                print(_overview())
-                return 0
-            verb, words = words[0], words[1:]
-            program = f"{PROGRAM} {verb}"
-            if verb not in VERBS:
-                raise UserError(f"unknown verb {verb}{nearest(verb, VERBS)}; the verbs are {', '.join(VERBS)}")
-        else:
-            program = f"{verb}.py"
-        parsed = _parse(program, verb, words)
-        os.environ.setdefault("GLOG_v", "4")  # our one line tells what MindSpore would tell in many
-        with held():
-            module = importlib.import_module(f"mindcv_shufflenet.commands.{verb}")
-        module.run(parsed)
-        return 0
-    except (UserError, RunError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.status
+        status = _run(words, verb)
+        current().leave()
+        return status
+    except UserError as error:
+        return error.status if _is_told_by_the_first() else current().fail(str(error), error.status)
+    except RunError as error:
+        return current().fail(str(error), error.status)
     except Interrupted as error:
-        print(f"stopped: {error}", file=sys.stderr)
+        if current().is_first:
+            with suppress(OSError):  # mpirun may be gone, and with it whoever reads this
+                print(f"stopped: {error}", file=sys.stderr)
+        current().leave()
         return error.status
+    except SystemExit:  # after --help
+        current().leave()
+        raise
     except KeyboardInterrupt:
+        if current().world.size > 1:
+            return current().fail("stopped by Ctrl-C", 130)
         print("stopped by Ctrl-C", file=sys.stderr)
         return 130
     except OSError as error:
         if isinstance(error, BrokenPipeError) or error.filename is None:
-            return _output_failed(error)
-        print(
-            f"error: cannot use {error.filename}: {error.strerror}; check the path and its permissions", file=sys.stderr
-        )
-        return 2
+            return _output_failed(error) if current().world.size == 1 else current().fail(str(error), 1)
+        return current().fail(f"cannot use {error.filename}: {error.strerror}; check the path and its permissions", 2)
+    except Exception as error:
+        if current().world.size == 1:
+            raise
+        traceback.print_exc()
+        told = (str(error).splitlines() or [""])[0]
+        return current().fail(f"{type(error).__name__}: {told} (a fault of the program; its traceback is above)", 1)
+
+
+def _run(words: list[str], verb: str | None) -> int:
+    """Do what the words say and return the exit status."""
+    if verb is None:
+        if not words or words[0] in ("-h", "--help"):
+            print(_overview())
+            return 0
+        verb, words = words[0], words[1:]
+        program = f"{PROGRAM} {verb}"
+        if verb not in VERBS:
+            raise UserError(f"unknown verb {verb}{nearest(verb, VERBS)}; the verbs are {', '.join(VERBS)}")
+    else:
+        program = f"{verb}.py"
+    if is_scheduler():
+        os.environ.setdefault("GLOG_v", "4")
+        scheduler.serve(lambda: _parse(program, verb, words))
+        return 0
+    world = find_world()
+    if world.size > 1 and verb not in ON_SEVERAL_RANKS:
+        raise UserError(f"{program} is the work of one process; start it without {world.launcher}")
+    if verb == "train" and world.launcher == MPIRUN:
+        be_watched(world)
+    with held():  # what starts threads
+        share_cores(join(world))
+    if not current().is_first:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    parsed = _parse(program, verb, words)
+    os.environ.setdefault("GLOG_v", "4")  # our one line tells what MindSpore would tell in many
+    with held():
+        module = importlib.import_module(f"mindcv_shufflenet.commands.{verb}")
+    module.run(parsed)
+    return 0
+
+
+def _is_told_by_the_first() -> bool:
+    """Whether this is another rank than the first of ranks that have not met, which all make the same mistake."""
+    try:
+        return current().world.size == 1 and find_world().rank > 0
+    except UserError:
+        return False
 
 
 def _output_failed(error: OSError) -> int:

@@ -31,6 +31,7 @@ class SystemOptions(_Options):
         "auto", description="device to run on; auto takes the first of Ascend, GPU, CPU that is there"
     )
     distribute: bool = Field(False, description="data-parallel training; found out from the launcher")
+    sync_bn: bool = Field(False, description="BatchNorm over the images of all ranks instead of each rank's own")
     seed: int = Field(42, ge=0, lt=2**31, description="seed of weights, order, augmentation and dropout")
     val_while_train: bool = Field(True, description="validate while training")
     val_interval: Count = Field(1, description="epochs between two validations")
@@ -42,7 +43,7 @@ class SystemOptions(_Options):
 class DataOptions(_Options):
     """data"""
 
-    dataset: str = Field("imagenet", description="digits, folder, imagenet, tiny_imagenet or cifar10")
+    dataset: str = Field("imagenet", description="digits, folder, imagenet, tiny_imagenet, cifar10 or mindrecord")
     data_dir: str = Field("./", description="folder of the data set")
     train_split: str = Field("train", description="name of the training split")
     val_split: str = Field("val", description="name of the validation split")
@@ -52,7 +53,7 @@ class DataOptions(_Options):
     num_samples: Count | None = Field(
         None, description="use this many images, evenly spaced (train: of the training split); None: all"
     )
-    batch_size: Count = Field(128, description="images a step")
+    batch_size: Count = Field(128, description="images a step of one rank")
     drop_remainder: bool = Field(True, description="leave out the last training batch of an epoch if it is not full")
     eval_shuffle: bool = Field(False, description="validate in a random order")
 

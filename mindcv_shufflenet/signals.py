@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM held back, so that a training can look for them where its state is whole.
+"""Ctrl-C, SIGTERM and SIGUSR1 held back, so that a training can look for them where its state is whole.
 
 While MindSpore runs a graph it takes SIGINT itself and sends the process a SIGTERM instead. Blocked signals stay
 pending and reach no handler, provided that every thread blocks them: the command line therefore imports MindSpore,
@@ -9,13 +9,14 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+# SIGUSR1 is what batch systems send as a warning, and what mpirun passes on without killing afterwards.
+HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
 
 
 @contextmanager
 def held() -> Iterator[None]:
     """Keep the signals pending for this thread and for those that it starts; afterwards they act as before."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
     try:
         yield
     finally:
@@ -25,6 +26,12 @@ def held() -> Iterator[None]:
 def take() -> signal.Signals | None:
     """Return a signal that is pending, and take all that are; None if there is none."""
     taken = None
-    while pending := signal.sigpending() & _SIGNALS:
+    while pending := signal.sigpending() & HELD:
         taken = signal.Signals(signal.sigwait(pending))
     return taken
+
+
+def ignore() -> None:
+    """Let the signals do nothing any more, also those that are pending."""
+    for number in HELD:
+        signal.signal(number, signal.SIG_IGN)

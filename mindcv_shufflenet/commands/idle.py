@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 
 from mindcv_shufflenet.config import Config
+from mindcv_shufflenet.parallel.group import current
 
 _PERIODS = ("cosine_decay", "linear_decay", "step_decay")
 _RATES = ("polynomial_decay", "exponential_decay", "step_decay", "multi_step_decay")
@@ -10,6 +11,8 @@ _RATES = ("polynomial_decay", "exponential_decay", "step_decay", "multi_step_dec
 # Options, what they need, and whether a training has it.
 _NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
     (("jit",), "mode 1", lambda c: c.mode == 1),
+    (("sync_bn",), "several ranks", lambda _: current().world.size > 1),
+    (("distribute",), "a start without mpirun or msrun", lambda c: c.distribute or current().world.size == 1),
     (("pool",), "stem imagenet", lambda c: c.stem == "imagenet"),
     (("allow_missing",), "ckpt_path or pretrained", lambda c: bool(c.ckpt_path) or c.pretrained),
     (("channel_order",), "in_channels 3", lambda c: c.in_channels == 3),

@@ -8,11 +8,11 @@ from pathlib import Path
 from rich.progress import track
 from rich.table import Column, Table
 
-from mindcv_shufflenet import parallel
 from mindcv_shufflenet.commands.setup import create_console, read_config, write_json
 from mindcv_shufflenet.deploy.images import image_files
 from mindcv_shufflenet.deploy.predictor import Prediction, Predictor
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.parallel.device import set_up
 
 # Options that concern the machine, not the predictor.
 _MACHINE = ("mode", "device_target", "batch_size")
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
     files = image_files(arguments.images)
     if arguments.cam:
         _check_folder(Path(arguments.cam))
-    machine, adapted = parallel.init(config)
+    machine, adapted = set_up(config)
     options = {name: value for name, value in arguments.options.items() if name not in _MACHINE}
     predictor = Predictor(
         options.pop("model", None), topk=arguments.topk, batch_size=min(config.batch_size, len(files)), **options

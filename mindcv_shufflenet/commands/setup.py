@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import zlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from mindcv_shufflenet.data.headers import check_images
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import atomic_write
 from mindcv_shufflenet.models.registry import create_model
+from mindcv_shufflenet.parallel.group import current
+from mindcv_shufflenet.train.state import checksum
 from mindcv_shufflenet.weights.settle import network_options, resolve_alias
 
 
@@ -39,13 +42,21 @@ class _Console(Console):
 
 
 def create_console(json_path: str | None) -> Console:
-    """Return where people's text goes: standard output, or standard error if the result goes there as JSON."""
-    return _Console(stderr=json_path == "-", highlight=False, markup=False, emoji=False, soft_wrap=True)
+    """Return where people's text goes: standard output, or standard error if the result goes there as JSON.
+
+    Of several ranks the first alone speaks.
+    """
+    return _Console(
+        stderr=json_path == "-", highlight=False, markup=False, emoji=False, soft_wrap=True,
+        # mpirun makes any rank believe that it writes to a terminal
+        force_terminal=False if current().world.size > 1 else None,
+        quiet=not current().is_first,
+    )  # fmt: skip
 
 
 def write_json(path: str | None, result: Any) -> None:
     """Write a verb's result as one JSON object: ``-`` is standard output, None nothing."""
-    if path is None:
+    if path is None or not current().is_first:
         return
     text = json.dumps(result) + "\n"
     if path == "-":
@@ -64,11 +75,14 @@ def read_config(options: dict[str, Any]) -> Config:
 
 
 def open_data(config: Config, split_name: str) -> Split:
-    """Read one split and check its images.
+    """Read one split and check its images; the first rank of a host does so before the others, who find it done.
 
     Raises:
         UserError: the data are missing or damaged, or have more classes than the network is told to have.
     """
+    group = current()
+    if group.world.local_rank > 0:
+        group.barrier()
     split = open_split(
         config.dataset,
         config.data_dir,
@@ -78,6 +92,8 @@ def open_data(config: Config, split_name: str) -> Split:
     )
     if isinstance(split.images, list):
         check_images(split.images, Path(config.data_dir))
+    if group.world.local_rank == 0:
+        group.barrier()
     if config.num_classes is not None and config.num_classes != split.num_classes:
         raise UserError(
             f"num_classes={config.num_classes} and the data set {config.dataset} in {config.data_dir} has"
@@ -115,6 +131,32 @@ def check_recorded_classes(config: Config, split: Split) -> None:
             f"class {name} has index {split.class_to_index[name]} in the data and {recorded.get(name)} in {path};"
             " validate with the data set that the checkpoint was trained on"
         )
+
+
+def compare_ranks(config: Config, split: Split, cell: nn.Cell) -> None:
+    """Wait for all ranks, and see that they are about to do the same.
+
+    Raises:
+        UserError: the options, images or weights of a rank are not those of rank 0.
+    """
+    group = current()
+    images = split.images
+    names = [str(path.relative_to(config.data_dir)) for path in images] if isinstance(images, list) else []
+    content = json.dumps([names, split.labels.tolist(), split.class_to_index])
+    options = {name: value for name, value in config.recipe().items() if name != "num_parallel_workers"}
+    own = {
+        "options": zlib.crc32(json.dumps(options).encode()),
+        "images": zlib.crc32(content.encode()),
+        "weights": checksum(cell),
+    }
+    for rank, others in enumerate(group.gather(own)):
+        for name, value in own.items():
+            if others[name] != value and group.is_first:
+                raise UserError(
+                    f"the {name} of rank {rank} on {group.hosts[rank]} are not those of rank 0 on {group.hosts[0]};"
+                    " give all hosts the same files"
+                )
+    group.barrier()
 
 
 def unread_options(given: dict[str, Any], names: Collection[str], verb: str) -> list[str]:

@@ -2,17 +2,20 @@
 
 import argparse
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from mindspore import nn
+from rich.console import Console
 
-from mindcv_shufflenet import parallel
 from mindcv_shufflenet.commands.idle import idle_options
 from mindcv_shufflenet.commands.setup import (
     build_network,
+    compare_ranks,
     create_console,
     evenly_spaced,
     open_data,
@@ -28,7 +31,10 @@ from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.evaluate.evaluator import evaluate
 from mindcv_shufflenet.evaluate.metrics import Metrics
 from mindcv_shufflenet.files import exclusive
-from mindcv_shufflenet.parallel import Machine
+from mindcv_shufflenet.parallel.device import Machine, set_up
+from mindcv_shufflenet.parallel.group import current
+from mindcv_shufflenet.parallel.outlive import outlive_launcher
+from mindcv_shufflenet.parallel.sync_norm import synchronise_batch_norm
 from mindcv_shufflenet.train.display import Display, clock
 from mindcv_shufflenet.train.engine import TrainStep, compiled, create_step, mixed_precision
 from mindcv_shufflenet.train.recorder import Recorder, check_folder, state_path
@@ -84,31 +90,38 @@ def run(arguments: argparse.Namespace) -> None:
     if not state and not weights and find_record(config.model):
         notes.append(f"the weights begin at random; --pretrained begins with those of {config.model}")
     notes += unread_options(arguments.given, UNREAD, "train") + idle_options(config, arguments.given)
-    machine, adapted = parallel.init(config)
+    machine, adapted = set_up(config)
     setup = _prepare(config, machine)
     config = setup.config
     if weights:
         notes += _load(setup.network, weights, config)
     notes += adapted + _odd_schedule(config)
+    if setup.loader.repeated:
+        notes.append(f"{setup.loader.repeated} image(s) of an epoch are read twice, so that all ranks have as many")
     progress = Progress()
     if source and state:
-        restore(setup.step, state, source)
-        progress = state.progress
         notes += _compare(state, setup, source)
+        progress, told = _rescale(state, setup, source)
+        notes += told
+        restore(setup.step, state, source)
     for note in notes:
         console.print(f"note: {note}")
     console.print(
         f"{config.model}, {config.num_classes} classes,"
         f" {len(setup.split)} images in {len(setup.loader)} steps an epoch,"
-        f" on {machine.device} with {machine.cores} core(s)"
+        f" {machine}"
     )
     if progress.epoch >= config.epoch_size:
         console.print(f"all {config.epoch_size} epochs are done; give a larger --epoch_size to train on")
 
     recorder = Recorder(config, machine, setup.network, setup.step, len(setup.split), len(setup.loader))
     classes = {"names": setup.split.class_names, "indices": setup.split.class_to_index}
-    with exclusive(Path(config.ckpt_save_dir)):
-        _check_unchanged(config, source, state)
+    group = current()
+    compare_ranks(config, setup.split, setup.step)  # by then all have read what rank 0 is about to write over
+    outlive_launcher()
+    with exclusive(Path(config.ckpt_save_dir)) if group.is_first else nullcontext():
+        if group.is_first:
+            _check_unchanged(config, source, state)
         recorder.begin(progress, classes, source)
         progress = Trainer(
             config,
@@ -122,10 +135,15 @@ def run(arguments: argparse.Namespace) -> None:
             progress,
         ).run()
     result = _summary(config, recorder, progress)
+    _print_summary(console, result)
+    write_json(arguments.json, result)
+
+
+def _print_summary(console: Console, result: dict[str, Any]) -> None:
+    """Print what there is, a line each."""
     for name, value in result.items():
         if value is not None:
             console.print(f"{name.replace('_', ' ')}: {f'{value:.3f} %' if isinstance(value, float) else value}")
-    write_json(arguments.json, result)
 
 
 def _check_unchanged(config: Config, source: Path | None, state: State | None) -> None:
@@ -160,14 +178,17 @@ def _prepare(config: Config, machine: Machine) -> Setup:
     split = open_data(config, config.train_split)
     if config.num_samples is not None:
         split = evenly_spaced(split, config.num_samples)
-    loader = train_loader(config, split, machine.workers)
+    world = current().world
+    loader = train_loader(config, split, machine.workers, world.rank, world.size)
     val_loader = None
     if config.val_while_train:
         val_split = open_data(config, config.val_split)
         if val_split.class_to_index != split.class_to_index:
             raise UserError(f"the classes of {config.val_split} are not those of {config.train_split}; they must agree")
-        val_loader = eval_loader(config, val_split, machine.workers)
+        val_loader = eval_loader(config, val_split, machine.workers, world.rank, world.size)
     network = build_network(config, split.num_classes)
+    if config.sync_bn and world.size > 1:
+        synchronise_batch_norm(network, machine.device, world.size)
     config = config.replace(
         num_classes=split.num_classes,
         num_parallel_workers=machine.workers,
@@ -178,7 +199,7 @@ def _prepare(config: Config, machine: Machine) -> Setup:
     )
     rates = learning_rates(config, len(loader))
     trained = mixed_precision(network, config.amp_level)
-    step = create_step(config, trained, rates)
+    step = create_step(config, trained, rates, world.size)
     return Setup(config, machine, split, loader, val_loader, network, trained, rates, step)
 
 
@@ -213,7 +234,7 @@ def _compare(state: State, setup: Setup, source: Path) -> list[str]:
     """Return a line for each thing that makes the resumed training another than the one that was stopped.
 
     Raises:
-        UserError: the network computes otherwise, or the steps of an epoch are others, so that going on makes no sense.
+        UserError: the network computes otherwise, so that going on makes no sense.
     """
     stopped, now = state.circumstances, setup.config.recipe()
     for name in ("model", *NETWORK_OPTIONS):
@@ -223,12 +244,6 @@ def _compare(state: State, setup: Setup, source: Path) -> list[str]:
                 f" give --{name} {stopped['config'].get(name)}, or start anew"
             )
     _check_same_classes(source.parent / "classes.json", setup.split)
-    steps = stopped["data"]["steps_per_epoch"]
-    if steps != len(setup.loader):
-        raise UserError(
-            f"{source} was trained with {steps} steps an epoch and there are {len(setup.loader)} now; resume with the"
-            " same images and batch_size, or start anew from its checkpoint with --ckpt_path"
-        )
     lines = [
         f"{name} was {stopped['config'].get(name)} when the run was stopped and is {value} now"
         for name, value in now.items()
@@ -245,6 +260,35 @@ def _compare(state: State, setup: Setup, source: Path) -> list[str]:
     if setup.config.ckpt_path and Path(setup.config.ckpt_path).parent.resolve() != source.parent.resolve():
         lines.append(f"ckpt_path is not read: the run goes on from {source}")
     return lines
+
+
+def _rescale(state: State, setup: Setup, source: Path) -> tuple[Progress, list[str]]:
+    """Return the progress in this run's steps, and a line if other ranks share out an epoch in other steps.
+
+    The learning rate goes on from the same share of the epoch, rounded down to a whole step.
+
+    Raises:
+        UserError: the steps of an epoch are others for another reason.
+    """
+    data, progress = state.circumstances["data"], state.progress
+    steps, now = data["steps_per_epoch"], len(setup.loader)
+    if steps == now:
+        return progress, []
+    ranks, ranks_now = state.circumstances["machine"].get("ranks", 1), setup.machine.ranks
+    if ranks == ranks_now or data["images"] != len(setup.split):
+        raise UserError(
+            f"{source} was trained with {steps} steps an epoch and there are {now} now; resume with the"
+            " same images and batch_size, or start anew from its checkpoint with --ckpt_path"
+        )
+    batch = state.circumstances["config"]["batch_size"] * ranks
+    step = min(progress.step * batch // (setup.config.batch_size * ranks_now), now)
+    state.arrays["global_step"] = np.array([progress.epoch * now + step], np.int32)
+    advice = f"; --batch_size {batch // ranks_now} keeps the steps as they were" if batch % ranks_now == 0 else ""
+    line = (
+        f"{ranks} rank(s) made {steps} steps an epoch and {ranks_now} make {now}: the run goes on at step {step} of"
+        f" epoch {progress.epoch + 1}{advice}"
+    )
+    return replace(progress, step=step), [line]
 
 
 def _check_same_classes(path: Path, split: Split) -> None:

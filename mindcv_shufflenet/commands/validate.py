@@ -8,10 +8,11 @@ from mindspore import nn
 from rich.console import Console
 from rich.progress import Progress
 
-from mindcv_shufflenet import parallel, schema
+from mindcv_shufflenet import schema
 from mindcv_shufflenet.commands.setup import (
     build_network,
     check_recorded_classes,
+    compare_ranks,
     create_console,
     evenly_spaced,
     open_data,
@@ -25,7 +26,8 @@ from mindcv_shufflenet.data.loader import eval_loader
 from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.evaluate.evaluator import evaluate
 from mindcv_shufflenet.evaluate.metrics import Metrics
-from mindcv_shufflenet.parallel import Machine
+from mindcv_shufflenet.parallel.device import Machine, set_up
+from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.train.engine import compiled, mixed_precision
 from mindcv_shufflenet.weights.load import load_weights
 from mindcv_shufflenet.weights.settle import PREPROCESSING_OPTIONS, open_weights, settle
@@ -62,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
     config, notes = settle(config, arguments.options, weights, PREPROCESSING_OPTIONS)
     notes += unread_options(arguments.given, UNREAD, "validate")
-    machine, adapted = parallel.init(config)
+    machine, adapted = set_up(config)
     split = open_data(config, config.val_split)
     check_recorded_classes(config, split)
     if config.num_samples is not None:
@@ -70,6 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
     network = build_network(config, split.num_classes)
     if weights:
         notes += load_weights(network, weights)
+    compare_ranks(config, split, network)
     for note in notes + adapted:
         console.print(f"note: {note}")
     console.print(
@@ -104,7 +107,8 @@ def measure(
         RunError: its outputs are not numbers.
     """
     network = mixed_precision(network, config.val_amp_level)
-    loader = eval_loader(config, split, machine.workers)
+    world = current().world
+    loader = eval_loader(config, split, machine.workers, world.rank, world.size)
     times = [time.perf_counter()]
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("validating", total=len(loader))
@@ -116,7 +120,7 @@ def measure(
         metrics = evaluate(network, compiled(config, network), loader, on_batch)
     if not math.isfinite(metrics.loss):
         raise RunError(f"the network's outputs are not numbers (loss {metrics.loss}); its weights are of no use")
-    return metrics, _speed(metrics.images, loader.batch_size, times)
+    return metrics, _speed(metrics.images, loader.batch_size * loader.ranks, times)
 
 
 def _speed(images: int, batch_size: int, times: list[float]) -> float:

@@ -6,7 +6,6 @@ from typing import Any
 
 from rich.table import Table
 
-from mindcv_shufflenet import parallel
 from mindcv_shufflenet.commands.setup import (
     build_network,
     create_console,
@@ -19,6 +18,7 @@ from mindcv_shufflenet.commands.validate import measure
 from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.errors import RunError
 from mindcv_shufflenet.evaluate.metrics import Metrics
+from mindcv_shufflenet.parallel.device import set_up
 from mindcv_shufflenet.weights.load import load_weights
 from mindcv_shufflenet.weights.pretrained import Record, default_record
 from mindcv_shufflenet.weights.settle import open_weights, settle
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     weights = open_weights(config)
     assert weights is not None
     config, notes = settle(config, arguments.given, weights)
-    machine, adapted = parallel.init(config)
+    machine, adapted = set_up(config)
     split = open_data(config, config.val_split)
     if config.num_samples is not None:
         split = evenly_spaced(split, config.num_samples)

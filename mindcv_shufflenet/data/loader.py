@@ -1,5 +1,10 @@
-"""Batches of a split, in an order and with an augmentation that depend on the seed and the epoch alone."""
+"""Batches of a split, in an order and with an augmentation that depend on the seed and the epoch alone.
 
+Several ranks read the same order: a step's images are the next ``batch_size`` times ranks ones, and each rank has its
+slice of them.
+"""
+
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -8,12 +13,14 @@ import mindspore.dataset as ds
 import numpy as np
 
 from mindcv_shufflenet.config import Config
-from mindcv_shufflenet.data.datasets.base import Split
+from mindcv_shufflenet.data.datasets.base import Records, Split
 from mindcv_shufflenet.data.erasing import Erasing
 from mindcv_shufflenet.data.headers import find_undecodable
 from mindcv_shufflenet.data.seeds import Stream, generator, pipeline_seed
 from mindcv_shufflenet.data.transforms import Operation, eval_operations, train_operations
 from mindcv_shufflenet.errors import UserError
+
+COLUMNS = ["image", "label", "index"]
 
 
 class Batch(NamedTuple):
@@ -30,13 +37,17 @@ class Loader:
     Args:
         split: the images.
         operations: what makes an input of an image.
-        batch_size: images a batch.
+        batch_size: images a batch of one rank.
         workers: threads that prepare images.
         seed: of order and augmentation.
         shuffle: whether each epoch has its own order.
-        drop_remainder: leave out the last batch if it is not full; otherwise it is shorter.
-        pad_remainder: fill up the last batch with zeros, marked in ``valid``.
+        drop_remainder: leave out the last images of an epoch that do not fill the batches of all ranks; otherwise their
+            batches are shorter, and where they do not share out evenly the epoch's first images fill them up.
+        pad_remainder: share out each image once, which may give a rank a batch less, and fill up the last batch with
+            zeros, marked in ``valid``.
         erasing: erases rectangles of the finished images.
+        rank: whose batches these are.
+        ranks: how many ranks share the images.
     """
 
     def __init__(
@@ -51,6 +62,8 @@ class Loader:
         drop_remainder: bool = False,
         pad_remainder: bool = False,
         erasing: Erasing | None = None,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
         self.split = split
         self.operations = operations
@@ -61,17 +74,39 @@ class Loader:
         self.drop_remainder = drop_remainder
         self.pad_remainder = pad_remainder
         self.erasing = erasing
+        self.rank = rank
+        self.ranks = ranks
 
     def __len__(self) -> int:
-        """Batches an epoch."""
-        full, rest = divmod(len(self.split), self.batch_size)
+        """Batches of this rank an epoch."""
+        if self.pad_remainder:
+            return math.ceil(len(self.shard(0)) / self.batch_size)
+        full, rest = divmod(len(self.split), self.batch_size * self.ranks)
         return full + (rest > 0 and not self.drop_remainder)
 
+    @property
+    def repeated(self) -> int:
+        """How many images an epoch reads twice, so that its last batches are equally long on all ranks."""
+        rest = len(self.split) % (self.batch_size * self.ranks)
+        return 0 if self.drop_remainder or self.pad_remainder else -rest % self.ranks
+
     def order(self, epoch: int) -> np.ndarray:
-        """Return the indices of an epoch's images in the order in which they are read."""
+        """Return the indices of an epoch's images in the order in which all ranks together read them."""
         if not self.shuffle:
             return np.arange(len(self.split))
         return generator(self.seed, Stream.ORDER, epoch).permutation(len(self.split))
+
+    def shard(self, epoch: int) -> np.ndarray:
+        """Return the indices of the images of an epoch that this rank reads, in order."""
+        order = self.order(epoch)
+        if self.pad_remainder:
+            return np.array_split(order, self.ranks)[self.rank]
+        whole = len(order) - len(order) % (self.batch_size * self.ranks)
+        shard = order[:whole].reshape(-1, self.ranks, self.batch_size)[:, self.rank].ravel()
+        if self.drop_remainder or whole == len(order):
+            return shard
+        rest = np.concatenate([order[whole:], order[: self.repeated]])
+        return np.concatenate([shard, np.split(rest, self.ranks)[self.rank]])
 
     def batches(self, epoch: int = 0, first: int = 0) -> Iterator[Batch]:
         """Give the batches of an epoch from batch ``first`` on.
@@ -79,16 +114,13 @@ class Loader:
         Raises:
             UserError: an image cannot be decoded; its path is named.
         """
-        ds.config.set_seed(pipeline_seed(self.seed, epoch))
-        pipeline = ds.GeneratorDataset(
-            _Source(self.split),
-            ["image", "label", "index"],
-            sampler=self.order(epoch).tolist(),
-            num_parallel_workers=1,
-            python_multiprocessing=False,
-        )
+        shard = self.shard(epoch).tolist()
+        if not shard:
+            return
+        ds.config.set_seed(pipeline_seed(self.seed, epoch, self.rank))
+        pipeline = self._open(shard)
         pipeline = pipeline.map(self.operations, "image", num_parallel_workers=self.workers)
-        pipeline = pipeline.batch(self.batch_size, drop_remainder=self.drop_remainder)
+        pipeline = pipeline.batch(self.batch_size)
         rows = pipeline.create_tuple_iterator(num_epochs=1, output_numpy=True)
         try:
             for position, (image, label, index) in enumerate(rows):
@@ -101,6 +133,22 @@ class Loader:
             raise self._explain(error) from error
         finally:
             rows.stop()  # ends the pipeline's threads when the reader leaves early
+
+    def _open(self, shard: list[int]) -> ds.Dataset:
+        """Return the undecoded rows ``image, label, index`` of some images of the split."""
+        images = self.split.images
+        if isinstance(images, Records):
+            rows = images.rows[shard].tolist()
+            return ds.MindDataset(
+                list(images.files), COLUMNS, num_parallel_workers=1, shuffle=None, sampler=ds.SubsetSampler(rows)
+            )
+        return ds.GeneratorDataset(
+            _Source(images, self.split.labels),
+            COLUMNS,
+            sampler=shard,
+            num_parallel_workers=1,
+            python_multiprocessing=False,
+        )
 
     def _finish(self, image: np.ndarray, label: np.ndarray) -> Batch:
         missing = self.batch_size - len(label) if self.pad_remainder else 0
@@ -121,9 +169,9 @@ class Loader:
 class _Source:
     """The undecoded rows of a split, as MindSpore's generator reads them."""
 
-    def __init__(self, split: Split) -> None:
-        self.images = split.images
-        self.labels = split.labels
+    def __init__(self, images: list[Path] | np.ndarray, labels: np.ndarray) -> None:
+        self.images = images
+        self.labels = labels
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -134,38 +182,45 @@ class _Source:
         return pixels, self.labels[index], np.int64(index)
 
 
-def train_loader(config: Config, split: Split, workers: int) -> Loader:
+def train_loader(config: Config, split: Split, workers: int, rank: int = 0, ranks: int = 1) -> Loader:
     """Return the loader of training: shuffled, augmented, full batches.
 
     Raises:
-        UserError: there are fewer images than a batch holds.
+        UserError: there are fewer images than the batches of all ranks hold.
     """
-    if config.drop_remainder and len(split) < config.batch_size:
+    if len(split) < ranks:
+        raise UserError(f"{ranks} ranks and only {len(split)} training images; start {len(split)} ranks at most")
+    if config.drop_remainder and len(split) < config.batch_size * ranks:
+        on_ranks = f" on {ranks} ranks" if ranks > 1 else ""
         raise UserError(
-            f"batch_size={config.batch_size} and only {len(split)} training images: no batch is full;"
-            f" use --batch_size {len(split)} or less"
+            f"batch_size={config.batch_size}{on_ranks} and only {len(split)} training images: no batch is full;"
+            f" use --batch_size {len(split) // ranks} or less"
         )
     erasing = Erasing(config.re_prob, config.re_scale, config.re_ratio, config.re_value, config.re_max_attempts)
     return Loader(
         split,
-        train_operations(config, encoded=isinstance(split.images, list)),
+        train_operations(config, encoded=not isinstance(split.images, np.ndarray)),
         batch_size=config.batch_size,
         workers=workers,
         seed=config.seed,
         shuffle=config.shuffle,
         drop_remainder=config.drop_remainder,
         erasing=erasing if config.re_prob else None,
+        rank=rank,
+        ranks=ranks,
     )
 
 
-def eval_loader(config: Config, split: Split, workers: int) -> Loader:
-    """Return the loader of validation: every image once, the last batch padded."""
+def eval_loader(config: Config, split: Split, workers: int, rank: int = 0, ranks: int = 1) -> Loader:
+    """Return the loader of validation: every image once, on one of the ranks, the last batch padded."""
     return Loader(
         split,
-        eval_operations(config, encoded=isinstance(split.images, list)),
+        eval_operations(config, encoded=not isinstance(split.images, np.ndarray)),
         batch_size=min(config.batch_size, len(split)),
         workers=workers,
         seed=config.seed,
         shuffle=config.eval_shuffle,
         pad_remainder=True,
+        rank=rank,
+        ranks=ranks,
     )

@@ -23,6 +23,6 @@ def generator(seed: int, stream: Stream, *position: int) -> np.random.Generator:
     return np.random.default_rng([seed, stream, *position])
 
 
-def pipeline_seed(seed: int, epoch: int) -> int:
-    """Return the seed, below 2**31, of MindSpore's augmentation operations for one epoch."""
-    return int(generator(seed, Stream.AUGMENTATION, epoch).integers(2**31))
+def pipeline_seed(seed: int, epoch: int, rank: int = 0) -> int:
+    """Return the seed, below 2**31, of MindSpore's augmentation operations for one epoch on one rank."""
+    return int(generator(seed, Stream.AUGMENTATION, epoch, rank).integers(2**31))

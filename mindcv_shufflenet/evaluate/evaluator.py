@@ -7,6 +7,7 @@ from mindspore import Tensor, nn
 
 from mindcv_shufflenet.data.loader import Loader
 from mindcv_shufflenet.evaluate.metrics import Metrics
+from mindcv_shufflenet.parallel.group import current
 
 
 def evaluate(
@@ -15,7 +16,7 @@ def evaluate(
     loader: Loader,
     on_batch: Callable[[], None] = lambda: None,
 ) -> Metrics:
-    """Run a network over a loader.
+    """Run a network over a loader; where there are several ranks, each over its part of the images.
 
     Args:
         network: set to inference while this runs.
@@ -24,7 +25,7 @@ def evaluate(
         on_batch: called after each batch.
 
     Returns:
-        The metrics of all images.
+        The metrics of the images of all ranks, on every rank.
     """
     metrics = Metrics()
     training = network.training
@@ -36,4 +37,4 @@ def evaluate(
             on_batch()
     finally:
         network.set_train(training)
-    return metrics
+    return Metrics.of_all(current().gather(vars(metrics)))

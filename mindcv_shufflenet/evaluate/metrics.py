@@ -1,6 +1,9 @@
 """Accuracy and loss, counted image by image."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +15,7 @@ class Metrics:
     images: int = 0
     correct1: int = 0
     correct5: int = 0
-    loss_sum: float = 0.0
+    losses: list[float] = field(default_factory=list)
 
     @property
     def top1(self) -> float:
@@ -26,8 +29,8 @@ class Metrics:
 
     @property
     def loss(self) -> float:
-        """Mean cross entropy in nats, without label smoothing."""
-        return self.loss_sum / self.images
+        """Mean cross entropy in nats, without label smoothing; the order of the images does not change a bit of it."""
+        return math.fsum(self.losses) / self.images
 
     def add(self, logits: np.ndarray, label: np.ndarray, valid: np.ndarray) -> None:
         """Count one batch.
@@ -48,4 +51,15 @@ class Metrics:
         self.correct1 += int((rivals < 1).sum())
         self.correct5 += int((rivals < 5).sum())
         highest = logits.max(axis=1)
-        self.loss_sum += float((highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1)) - own).sum())
+        self.losses += (highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1)) - own).tolist()
+
+    @classmethod
+    def of_all(cls, parts: Iterable[dict[str, Any]]) -> "Metrics":
+        """Return the metrics of all images, of the fields (``vars``) of metrics that share them out."""
+        whole = cls()
+        for part in (cls(**fields) for fields in parts):
+            whole.images += part.images
+            whole.correct1 += part.correct1
+            whole.correct5 += part.correct5
+            whole.losses += part.losses
+        return whole

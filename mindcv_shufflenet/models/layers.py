@@ -91,8 +91,9 @@ def global_average(x: Tensor) -> Tensor:
 class PaddedMaxPool(nn.Cell):
     """3x3 max pool with stride 2 and one pixel of padding on every side, for inputs that are not negative.
 
-    After a ReLU, zeros can stand for the minus infinity that a padded pool uses, and MindSpore's CPU pool without
-    padding is several times faster than the one with ``pad_mode="pad"``.
+    After a ReLU, zeros can stand for the minus infinity that a padded pool uses. They are put there by concatenation:
+    on a CPU that is three times faster than a pool with ``pad_mode="pad"`` and five times faster than ``ops.pad``,
+    whose gradient does not always end (docs/mindspore.md).
     """
 
     def __init__(self) -> None:
@@ -100,4 +101,7 @@ class PaddedMaxPool(nn.Cell):
         self.pool = nn.MaxPool2d(3, 2, pad_mode="valid")
 
     def construct(self, x: Tensor) -> Tensor:
-        return self.pool(ops.pad(x, (1, 1, 1, 1)))
+        batch, channels, height, width = x.shape
+        column = ops.zeros((batch, channels, height, 1), x.dtype)
+        row = ops.zeros((batch, channels, 1, width + 2), x.dtype)
+        return self.pool(ops.concat((row, ops.concat((column, x, column), 3), row), 2))

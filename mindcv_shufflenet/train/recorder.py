@@ -19,7 +19,8 @@ from mindspore import nn
 from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.files import atomic_write
-from mindcv_shufflenet.parallel import Machine
+from mindcv_shufflenet.parallel.device import Machine
+from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.train.state import Progress, first_non_finite, save_state
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
 
@@ -30,7 +31,7 @@ COLUMNS = (
 
 
 class Recorder:
-    """Writes the files of one run.
+    """Writes the files of one run, on rank 0; on the others it looks at the weights alone.
 
     Args:
         config: the resolved options; ``ckpt_save_dir`` is the run directory.
@@ -58,6 +59,7 @@ class Recorder:
         self.last = self.folder / f"{config.network}-last.ckpt"
         self.state = state_path(config)
         self.log = self.folder / "log.csv"
+        self.writes = current().is_first
 
     def begin(self, progress: Progress, classes: dict[str, Any], resumed: Path | None) -> None:
         """Write what is known before the first step.
@@ -68,6 +70,8 @@ class Recorder:
             resumed: the state that the training goes on from. One of another folder brings its checkpoints along;
                 None replaces what another run has left here.
         """
+        if not self.writes:
+            return
         if resumed and resumed.parent.resolve() != self.folder.resolve():
             self._bring_checkpoints(progress, resumed.parent)
         self.save_state(progress)
@@ -87,6 +91,8 @@ class Recorder:
             UserError: a file cannot be written.
         """
         self._refuse_nan()
+        if not self.writes:
+            return
         if is_best:
             save_checkpoint(self.network, self.best)
         save_checkpoint(self.network, self.last)
@@ -94,14 +100,16 @@ class Recorder:
         if config.keep_checkpoint_max and progress.epoch % config.ckpt_save_interval == 0:
             save_checkpoint(self.network, self._numbered(progress.epoch))
             for epoch in self._superseded(progress.rows):
-                _remove(self._numbered(epoch))
+                for path in self.folder.glob(f"{glob.escape(config.network)}-{epoch}_*.ckpt"):  # of any number of ranks
+                    _remove(path)
         self._write_log(progress.rows)
         self.save_state(progress)
 
     def save_state(self, progress: Progress) -> None:
         """Write the training state alone; raises as :meth:`end_epoch`."""
         self._refuse_nan()
-        save_state(self.state, self.step, progress, self.circumstances)
+        if self.writes:
+            save_state(self.state, self.step, progress, self.circumstances)
 
     def diverged(self, what: str) -> RunError:
         """Return the error of a training that went astray."""

@@ -2,6 +2,7 @@
 
 import io
 import json
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,14 @@ def first_non_finite(step: nn.Cell) -> str | None:
     """Return the name of a parameter that holds NaN or infinity, or None."""
     parameters = _parameters(step).items()
     return next((name for name, parameter in parameters if not np.isfinite(parameter.asnumpy()).all()), None)
+
+
+def checksum(step: nn.Cell) -> int:
+    """Return a number that differs where a bit of the parameters of network and optimizer does."""
+    value = 0
+    for parameter in _parameters(step).values():
+        value = zlib.crc32(np.ascontiguousarray(parameter.asnumpy()).data, value)
+    return value
 
 
 def _parameters(step: nn.Cell) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 Four projects name the same parameters in four ways:
 
 - ``mindspore``: mindcv and this suite (``features.0.branch_main.1.gamma``);
-- ``megvii``: the paper's authors in PyTorch (``features.0.branch_main.1.weight``);
+- ``megvii``: the paper's authors in PyTorch (``features.0.branch_main.1.weight``); detectors that took their backbone
+  number the blocks by stage (``stage2.0.branch_main.1.weight``), which is read too;
 - ``torchvision`` (``stage2.0.branch2.1.weight``);
 - ``mmpretrain`` (``backbone.layers.0.0.branch2.0.bn.weight``).
 """
 
+import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -146,6 +148,10 @@ def translate(arrays: Arrays, dialect: str) -> Arrays:
 
 
 def _bare(name: str) -> str:
+    """A name without what training code has put before it, and with its block counted from the first stage on."""
     for prefix in _PREFIXES:
         name = name.removeprefix(prefix)
+    match = re.fullmatch(r"stage([234])\.(\d+)\.(branch_(?:proj|main)\..+)", name)
+    if match and int(match[2]) < STAGE_BLOCKS[int(match[1]) - 2]:
+        return f"features.{sum(STAGE_BLOCKS[: int(match[1]) - 2]) + int(match[2])}.{match[3]}"
     return name

@@ -2,12 +2,16 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from mindcv_shufflenet import cli
+from mindcv_shufflenet.models import shufflenet_v2
+from mindcv_shufflenet.weights import convert, keys
+from tests.cli.small import SMALL_BLOCKS
 
 ROOT = Path(__file__).parents[2]
 MODEL = "shufflenet_v2_x0_5"
@@ -17,6 +21,9 @@ TINY = (
     " --num_samples 256 --batch_size 32 --lr 0.05 --warmup_epochs 1 --decay_epochs 9"
     " --re_prob 0.5 --drop_rate 0.2 --label_smoothing 0.1"
 ).split()
+
+# The program with a network of one block a stage under the same name, which compiles in a quarter of the time.
+SMALL = "tests/cli/small.py"
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -34,18 +41,34 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
     return run
 
 
-def start(*words: object, **options: object) -> subprocess.Popen[str]:
+def start(*words: object, script: str = "train.py", **options: object) -> subprocess.Popen[str]:
     """Start ``train.py`` as a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "train.py", *map(str, words)],
+        [sys.executable, script, *map(str, words)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options,
     )  # fmt: skip
 
 
+@contextmanager
+def _small_network() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (keys, convert, shufflenet_v2):
+            patch.setattr(module, "STAGE_BLOCKS", SMALL_BLOCKS)
+        yield
+
+
+@pytest.fixture
+def small() -> Iterator[None]:
+    """Let the commands of a test use the small network."""
+    with _small_network():
+        yield
+
+
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run directory of a training of two epochs that was not disturbed."""
+    """The run directory of a training of two epochs that was not disturbed, of the small network."""
     folder = tmp_path_factory.mktemp("finished")
-    status = cli.main([*TINY, "--epoch_size", "2", "--ckpt_save_dir", str(folder)], verb="train")
+    with _small_network():
+        status = cli.main([*TINY, "--epoch_size", "2", "--ckpt_save_dir", str(folder)], verb="train")
     assert status == 0
     return folder

@@ -22,13 +22,15 @@ from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import exclusive
 from mindcv_shufflenet.train.state import load_state
 from mindcv_shufflenet.weights.checkpoint import read_checkpoint
-from tests.cli.conftest import MODEL, ROOT, TINY, Command, start
+from tests.cli.conftest import MODEL, ROOT, SMALL, TINY, Command, start
+from tests.cli.small import SMALL_TENSORS
+from tests.conftest import CORES
 
 EPOCHS = 10
 LONG = [*TINY, "--epoch_size", EPOCHS, "--ckpt_save_policy", "top_k", "--keep_checkpoint_max", 3]
+pytestmark = pytest.mark.usefixtures("small")
 # columns of log.csv that do not tell the time
 EXACT = ("epoch", "step", "lr", "train_loss", "train_top1", "val_loss", "val_top1", "val_top5")
-CORES = len(os.sched_getaffinity(0))
 KILLS_AT_RANDOM, KILLS_WHILE_WRITING, SIGNALS = 6, 5, (signal.SIGTERM, signal.SIGINT)
 
 
@@ -38,7 +40,7 @@ def rows(folder: Path) -> list[list[str]]:
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
     return output
 
@@ -46,7 +48,7 @@ def finish(process: subprocess.Popen[str]) -> str:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
-    finish(start(*LONG, "--ckpt_save_dir", folder))
+    finish(start("train", *LONG, "--ckpt_save_dir", folder, script=SMALL))
     return folder
 
 
@@ -54,7 +56,7 @@ def check_whole(folder: Path, undisturbed: Path) -> bool:
     """Check that whatever lies in the folder is whole, and return whether there is a state to go on from."""
     checkpoints = [path for path in folder.glob("*.ckpt") if not path.name.startswith(".")]
     for path in checkpoints:
-        assert len(read_checkpoint(path)) == 281
+        assert len(read_checkpoint(path)) == SMALL_TENSORS
     if (folder / "log.csv").exists():
         logged = rows(folder)
         assert logged == rows(undisturbed)[: len(logged)]
@@ -82,12 +84,12 @@ def check_equal(folder: Path, undisturbed: Path) -> None:
 
 def go_on(folder: Path, undisturbed: Path) -> subprocess.Popen[str]:
     resume = ["--resume_opt"] if check_whole(folder, undisturbed) else []
-    return start(*LONG, "--ckpt_save_dir", folder, *resume)
+    return start("train", *LONG, "--ckpt_save_dir", folder, *resume, script=SMALL)
 
 
 def kill_at_random(process: subprocess.Popen[str], folder: Path, rng: random.Random) -> None:
     """Kill the process at a moment between its first second and about its last."""
-    time.sleep(rng.uniform(1, 16))
+    time.sleep(rng.uniform(1, 14))
     process.kill()
 
 
@@ -131,14 +133,14 @@ def test_signals_save_inside_an_epoch_and_tell_their_status(tmp_path: Path, undi
     for number in SIGNALS:
         process = go_on(folder, undisturbed)
         before = load_state(state).progress.epoch if state.exists() else 0
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not (state.exists() and load_state(state).progress.epoch > before):
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < deadline
             time.sleep(0.02)
         time.sleep(0.1)
         process.send_signal(number)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=300)
         assert process.returncode == 128 + number
         last = output.splitlines()[-1]
         assert last.startswith(f"stopped: {number.name} in epoch")
@@ -153,12 +155,14 @@ def test_a_full_disk_names_the_file_and_leaves_the_old_run_alone(finished_run: P
     shutil.copytree(finished_run, folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
+    fits = (folder / f"{MODEL}-last.ckpt").stat().st_size + 1000
+
     def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (fits, fits))
 
     words = [*TINY, "--epoch_size", 3, "--ckpt_save_dir", folder, "--resume_opt"]
-    process = start(*words, preexec_fn=limit)
-    output, _ = process.communicate(timeout=120)
+    process = start("train", *words, script=SMALL, preexec_fn=limit)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 2
     assert output.splitlines()[-1].startswith(f"error: cannot write {folder}/{MODEL}-last.state: File too large")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
@@ -168,6 +172,10 @@ def test_a_full_disk_names_the_file_and_leaves_the_old_run_alone(finished_run: P
 FULL_DISK = """
 import resource, sys
 from mindcv_shufflenet import cli
+from mindcv_shufflenet.weights import keys
+from tests.cli.small import SMALL_BLOCKS
+
+keys.STAGE_BLOCKS = SMALL_BLOCKS
 from mindcv_shufflenet.train import recorder
 
 def save(network, path):
@@ -273,13 +281,17 @@ def test_weights_that_are_no_numbers_are_not_saved(tmp_path: Path, command: Comm
     assert load_state(tmp_path / f"{MODEL}-last.state").progress.epoch == 0
 
 
-@pytest.mark.skipif(CORES == 1, reason="one core")
-def test_another_number_of_workers_is_told(finished_run: Path, tmp_path: Path, command: Command) -> None:
+@pytest.mark.skipif(len(CORES) == 1, reason="one core")
+def test_another_number_of_workers_is_told(
+    finished_run: Path, tmp_path: Path, command: Command, all_cores: None
+) -> None:
     folder = tmp_path / "run"
     shutil.copytree(finished_run, folder)
-    words = [*TINY, "--epoch_size", 2, "--ckpt_save_dir", folder, "--resume_opt", "--num_parallel_workers", 1]
+    was = load_state(folder / f"{MODEL}-last.state").circumstances["machine"]["workers"]
+    now = 2 if was == 1 else 1
+    words = [*TINY, "--epoch_size", 2, "--ckpt_save_dir", folder, "--resume_opt", "--num_parallel_workers", now]
     _, output, _ = command("train", *words)
-    assert f"the run was stopped on workers={CORES} and goes on with 1" in output
+    assert f"the run was stopped on workers={was} and goes on with {now}" in output
 
 
 def test_other_classes_are_refused_and_another_folder_is_told(

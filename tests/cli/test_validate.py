@@ -1,4 +1,4 @@
-"""``validate`` and ``models``: exact figures, and what they refuse."""
+"""``validate``: exact figures, and what it refuses."""
 
 import csv
 import json
@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import MODEL, Command
+
+pytestmark = pytest.mark.usefixtures("small")
 
 
 def validate(command: Command, *words: object) -> dict[str, float]:
@@ -99,14 +101,3 @@ def test_a_checkpoint_with_another_number_of_classes(finished_run: Path, command
     status, _, error = command("validate", *words)
     assert status == 2
     assert "num_classes=7 and the data set digits" in error
-
-
-def test_models_are_listed_with_their_costs(command: Command) -> None:
-    status, output, _ = command("models", "*x1_0", "--json", "-")
-    assert status == 0
-    result = json.loads(output)
-    assert result["models"] == {"shufflenet_v2_x1_0": {"parameters": 2_278_760, "multiply_adds": 145_814_296}}
-    assert result["weights"]["shufflenet_v2_x1_0.tv_in1k"]["top1"] == 69.362
-    assert len(result["weights"]) == 4
-    status, _, error = command("models", "resnet*")
-    assert (status, error) == (2, "error: no model matches resnet*; `shufflenet models` lists them all\n")

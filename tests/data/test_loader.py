@@ -170,3 +170,58 @@ def test_the_order_of_the_channels() -> None:
     bgr = collect(eval_loader(config(**(PLAIN | swapped)), split, workers=1))[0].image
     expected = (rgb[:, ::-1] - np.float32([1, 2, 3])[:, None, None]) / np.float32([2, 2, 4])[:, None, None]
     np.testing.assert_allclose(bgr, expected, rtol=1e-6)
+
+
+def of_rank(rank: int, ranks: int, count: int = 26, **options: Any) -> Loader:
+    """One rank's part of a loader whose images stay as they are."""
+    loader = train_loader(config(**(PLAIN | options)), pixels(count), 1, rank, ranks)
+    loader.operations = eval_loader(config(**PLAIN), pixels(), 1).operations
+    return loader
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+@pytest.mark.parametrize("drop", [True, False])
+def test_ranks_share_the_steps_of_one_rank(ranks: int, drop: bool) -> None:
+    """What all ranks read in a step is what one rank with their batches together reads, in its order."""
+    loaders = [of_rank(rank, ranks, drop_remainder=drop) for rank in range(ranks)]
+    whole = of_rank(0, 1, batch_size=4 * ranks, drop_remainder=drop)
+    assert {len(loader) for loader in loaders} == {len(whole)}
+    together = zip(*map(collect, loaders), strict=True)
+    steps = [[int(n) for batch in parts for n in batch.image[:, 0, 0, 0]] for parts in together]
+    expected = [[int(n) for n in batch.image[:, 0, 0, 0]] for batch in collect(whole)]
+    repeated = 0 if drop else -(26 % (4 * ranks)) % ranks
+    assert {loader.repeated for loader in loaders} == {repeated}
+    if repeated:
+        expected[-1] += expected[0][:repeated]
+    assert steps == expected
+
+
+@pytest.mark.parametrize(("count", "ranks"), [(26, 2), (26, 3), (7, 3), (2, 3)])
+def test_ranks_validate_every_image_once(count: int, ranks: int) -> None:
+    split = pixels(count)
+    loaders = [eval_loader(config(**PLAIN), split, 1, rank, ranks) for rank in range(ranks)]
+    parts = [collect(loader) for loader in loaders]
+    assert [len(part) for part in parts] == [len(loader) for loader in loaders]
+    assert len({batch.image.shape for part in parts for batch in part}) == 1
+    seen = [int(n) for part in parts for batch in part for n in batch.image[batch.valid][:, 0, 0, 0]]
+    assert seen == list(range(count))
+
+
+def test_ranks_draw_other_augmentations() -> None:
+    options = config(image_resize=16, batch_size=4, scale=(0.1, 0.5), shuffle=False)
+    split = pixels(8)
+    one, other = (train_loader(options, Split(split.images[[0] * 8], *vars_of(split)), 1, rank, 2) for rank in (0, 1))
+    assert not np.array_equal(collect(one)[0].image, collect(other)[0].image)
+
+
+def vars_of(split: Split) -> tuple[Any, ...]:
+    return split.labels, split.class_names, split.class_to_index
+
+
+@pytest.mark.parametrize(
+    ("count", "ranks", "told"),
+    [(7, 2, r"batch_size=4 on 2 ranks and only 7 training images.*--batch_size 3"), (2, 3, "start 2 ranks at most")],
+)
+def test_too_few_images_for_the_ranks_are_told(count: int, ranks: int, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        train_loader(config(), pixels(count), 1, 0, ranks)

@@ -22,6 +22,21 @@ def test_names_are_recognised_and_come_back(arrays: dict[str, np.ndarray], diale
     assert same(back, arrays)
 
 
+def test_blocks_that_are_numbered_by_stage_are_recognised() -> None:
+    """As in backbones of detectors: stage2.0 to stage2.3, stage3.0 to stage3.7, stage4.0 to stage4.3."""
+    arrays = arrays_of(random_network())
+    named = {}
+    for name, value in translate(arrays, "megvii").items():
+        _, index, rest = name.split(".", 2) if name.startswith("features.") else ("", "-1", name)
+        stage = next((stage for stage, end in ((2, 4), (3, 12), (4, 16)) if int(index) < end), 0)
+        first = {2: 0, 3: 4, 4: 12}[stage]
+        named[f"stage{stage}.{int(index) - first}.{rest}" if int(index) >= 0 else name] = value
+    assert "stage3.7.branch_main.0.weight" in named
+    found, back = recognise(named, "file")
+    assert found == "megvii"
+    assert same(back, arrays)
+
+
 def test_every_parameter_has_the_name_that_its_project_gave_it(arrays: dict[str, np.ndarray]) -> None:
     """Names out of the projects' own published code, one of each kind."""
     examples = {

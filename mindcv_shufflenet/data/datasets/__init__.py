@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mindcv_shufflenet.data.datasets import cifar10, digits, folder, imagenet, tiny_imagenet
+from mindcv_shufflenet.data.datasets import cifar10, digits, folder, imagenet, mindrecord, tiny_imagenet
 from mindcv_shufflenet.data.datasets.base import Split
 from mindcv_shufflenet.errors import UserError, nearest
 
@@ -26,6 +26,7 @@ DATASETS: dict[str, Reader] = {
     "imagenet": Reader(imagenet.read_split),
     "tiny_imagenet": Reader(tiny_imagenet.read_split),
     "cifar10": Reader(cifar10.read_split, cifar10.download),
+    "mindrecord": Reader(mindrecord.read_split),
 }
 
 

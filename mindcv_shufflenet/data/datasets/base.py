@@ -22,17 +22,37 @@ _LITTER = frozenset({"thumbs.db", "desktop.ini"})
 
 
 @dataclass(frozen=True, eq=False)
+class Records:
+    """Image files in MindRecord files.
+
+    Attributes:
+        files: in the order of their records.
+        rows: the records that are meant, counted over all files, ``[N] int64``.
+    """
+
+    files: tuple[str, ...]
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, chosen: np.ndarray) -> "Records":
+        return Records(self.files, self.rows[chosen])
+
+
+@dataclass(frozen=True, eq=False)
 class Split:
     """One split of a data set, not decoded.
 
     Attributes:
-        images: the files in a fixed order, or the pixels ``[N, H, W, 3] uint8`` where they are at hand.
+        images: the files in a fixed order, or the records of packed files, or the pixels ``[N, H, W, 3] uint8`` where
+            they are at hand.
         labels: class indices ``[N] int32``, in the order of ``images``.
         class_names: the name of class ``i`` at position ``i``. Names for people: ImageNet has two called ``crane``.
         class_to_index: folder name, wnid or class name -> index. One entry a class.
     """
 
-    images: list[Path] | np.ndarray
+    images: list[Path] | Records | np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
     class_to_index: dict[str, int]

@@ -1,0 +1,25 @@
+"""A host's cores, shared out among its ranks."""
+
+import os
+
+from mindcv_shufflenet.parallel.group import Group
+
+
+def share_cores(group: Group) -> None:
+    """Keep this process on its share of the cores that the launcher has given it together with other ranks.
+
+    MindSpore starts as many threads as a process has cores, and they spin while they wait: ranks that all have all
+    cores take them from each other. To be called before MindSpore is imported, whose threads inherit the binding.
+    """
+    host, cores = group.hosts[group.world.rank], sorted(os.sched_getaffinity(0))
+    beside = [rank for rank, place in enumerate(group.gather([host, cores])) if place == [host, cores]]
+    if len(beside) > 1:
+        os.sched_setaffinity(0, core_shares(cores, len(beside))[beside.index(group.world.rank)])
+
+
+def core_shares(cores: list[int], ranks: int) -> list[list[int]]:
+    """Share out cores in order: equally many each where there are enough, else one each in turn."""
+    if ranks > len(cores):
+        return [[cores[rank % len(cores)]] for rank in range(ranks)]
+    each = len(cores) // ranks
+    return [cores[rank * each : (rank + 1) * each] for rank in range(ranks)]

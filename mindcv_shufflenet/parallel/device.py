@@ -1,0 +1,110 @@
+"""The machine: device, execution mode, cores, and MindSpore's own connection between the ranks."""
+
+import os
+import socket
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+import mindspore as ms
+from mindspore.communication import init
+from mindspore.communication.management import _init_without_sched
+from mindspore.mint.distributed import TCPStore
+
+from mindcv_shufflenet.config import Config
+from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.parallel.group import Group, current
+from mindcv_shufflenet.parallel.launch import MPIRUN, MSRUN
+from mindcv_shufflenet.parallel.meeting import JOIN_SECONDS
+from mindcv_shufflenet.signals import held
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a run's figures depend on beside its options.
+
+    Attributes:
+        device: ``Ascend``, ``GPU`` or ``CPU``.
+        cores: cores that this process may run on (its affinity; a container's quota is not looked at).
+        workers: threads that prepare images.
+        ranks: processes that train together.
+        mindspore: version.
+    """
+
+    device: str
+    cores: int
+    workers: int
+    ranks: int
+    mindspore: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields for a training state."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        ranks = f"{self.ranks} ranks, each " if self.ranks > 1 else ""
+        return f"{ranks}on {self.device} with {self.cores} core(s)"
+
+
+def set_up(config: Config) -> tuple[Machine, list[str]]:
+    """Set up MindSpore for this process, and connect it with those of the other ranks.
+
+    Returns:
+        The machine, and a line for each option that had to be adapted to it.
+
+    Raises:
+        UserError: a device that is not there.
+    """
+    group = current()
+    device = _choose_device(config.device_target)
+    ms.set_context(mode=ms.GRAPH_MODE if config.mode == 0 else ms.PYNATIVE_MODE)
+    if device == "CPU" or group.world.size == 1:
+        ms.set_device(device)
+    else:
+        ms.set_device(device, group.world.local_rank)
+    if group.world.launcher == MSRUN or group.world.size > 1:
+        with held():  # its threads must not take the signals that the training looks for
+            _connect(device, group)
+        group.barrier()  # so that nobody goes on, and perhaps fails, while another still waits inside MindSpore
+    ms.set_seed(config.seed)
+    cores = len(os.sched_getaffinity(0))
+    workers = min(config.num_parallel_workers or cores, cores)
+    notes = []
+    if config.num_parallel_workers and config.num_parallel_workers > cores:
+        notes.append(f"num_parallel_workers={config.num_parallel_workers}: {cores} used, as many as there are cores")
+    if config.dataset_sink_mode is True:
+        notes.append("dataset_sink_mode=True: batches are fed from the host instead; the result is the same")
+    if config.distribute and not group.world.launcher:
+        notes.append(
+            f"distribute=True without a launcher: one rank runs, so a step has {config.batch_size} images; mpirun -n N"
+            " python train.py ... runs N ranks with N times as many, and the lr of a recipe for N ranks, divided by N,"
+            " fits one"
+        )
+    return Machine(device, cores, workers, group.world.size, ms.__version__), notes
+
+
+def _connect(device: str, group: Group) -> None:
+    """Start MindSpore's collective communication.
+
+    On a CPU under mpirun MindSpore has no way of its own: the ranks meet in a store that rank 0 keeps, as its Ascend
+    backend can without a scheduler. Everywhere else it is MindSpore's own start.
+    """
+    if device != "CPU" or group.world.launcher != MPIRUN:
+        init()
+        return
+    port = group.gather(_free_port() if group.is_first else None)[0]
+    limit = timedelta(seconds=JOIN_SECONDS)
+    store = TCPStore(group.address, port, group.world.size, group.is_first, limit)
+    _init_without_sched("mccl", None, int(limit.total_seconds() * 1000), group.world.size, group.world.rank, store)
+
+
+def _free_port() -> int:
+    with socket.create_server(("", 0)) as server:
+        return server.getsockname()[1]
+
+
+def _choose_device(wanted: str) -> str:
+    for device in ("Ascend", "GPU", "CPU") if wanted == "auto" else (wanted,):
+        if device == "CPU" or ms.hal.is_available(device):
+            return device
+    raise UserError(f"device_target={wanted}: no such device here; use --device_target CPU or auto")

@@ -1,0 +1,348 @@
+"""Whole commands on several ranks, started by ``mpirun``."""
+
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mindcv_shufflenet.train.state import load_state
+from mindcv_shufflenet.weights.checkpoint import read_checkpoint
+from tests.cli.conftest import MODEL, ROOT, SMALL, TINY, start
+from tests.cli.jobs import AS_ROOT, LONG, NEEDS_MPIRUN, STEPS, Job, mpirun, wait_for
+from tests.cli.small import SMALL_TENSORS
+
+# What draws random numbers in the image operations, which every rank draws for itself, is off.
+STEADY = [*TINY, "--hflip", 0, "--crop_padding", 0, "--color_jitter", "None", "--epoch_size", 1, "--num_samples", 240]
+# From weights that have learnt something: at random ones rounding grows a thousandfold from layer to layer.
+STEADY += ["--lr", 0.001, "--warmup_epochs", 0, "--no-val_while_train", "--ckpt_path"]
+BY_ONE, BY_TWO, BY_THREE = ["--batch_size", 24], ["--batch_size", 12], ["--batch_size", 8]
+
+pytestmark = NEEDS_MPIRUN
+
+
+def last(folder: Path) -> dict[str, np.ndarray]:
+    return read_checkpoint(folder / f"{MODEL}-last.ckpt")
+
+
+def largest_difference(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> float:
+    assert one.keys() == other.keys()
+    return max(float(np.abs(one[name] - other[name]).max() / (np.abs(one[name]).max() + 1e-3)) for name in one)
+
+
+def by_one(*words: object) -> None:
+    process = start("train", *words, script=SMALL)
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights that have learnt something."""
+    folder = tmp_path_factory.mktemp("learnt")
+    by_one(*TINY, "--epoch_size", 2, "--ckpt_save_dir", folder)
+    return folder / f"{MODEL}-last.ckpt"
+
+
+@pytest.fixture(scope="module")
+def by_one_rank(learnt: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("one")
+    by_one(*STEADY, learnt, *BY_ONE, "--ckpt_save_dir", folder)
+    return folder
+
+
+@pytest.mark.parametrize(("ranks", "share", "mode"), [(2, BY_TWO, 0), (3, BY_THREE, 1)])
+def test_ranks_train_the_weights_that_one_trains(
+    learnt: Path, by_one_rank: Path, tmp_path: Path, ranks: int, share: list[Any], mode: int
+) -> None:
+    """Ten steps with BatchNorm over all ranks, dropout and erasing."""
+    words = [*STEADY, learnt, *share, "--sync_bn", "--mode", mode]
+    status, output, error = mpirun(ranks, *words, "--ckpt_save_dir", tmp_path).finish()
+    assert status == 0, error
+    assert output.count("epoch 1/1") == 1  # rank 0 alone prints
+    assert f"{ranks} ranks" in output
+    assert largest_difference(last(by_one_rank), last(tmp_path)) < 5e-3
+    assert largest_difference(read_checkpoint(learnt), last(tmp_path)) > 0.1
+    rows = [[line.split(",") for line in (run / "log.csv").read_text().splitlines()] for run in (by_one_rank, tmp_path)]
+    one, several = (dict(zip(table[0], table[1], strict=True)) for table in rows)
+    assert one["step"] == several["step"] == "10"
+    assert float(one["train_loss"]) == pytest.approx(float(several["train_loss"]), rel=1e-4)
+    assert one["train_top1"] == several["train_top1"]
+
+
+def test_ranks_hold_equal_weights_and_go_on_exactly(tmp_path: Path) -> None:
+    """All random draws are on. The checksum at the end of each epoch would stop the run."""
+    words = [*TINY, "--batch_size", 16, "--drop_remainder", False, "--num_samples", 99, "--no-val_while_train"]
+    for folder, epochs in ((tmp_path / "whole", (2,)), (tmp_path / "stopped", (1, 2))):
+        for number in epochs:
+            resume = ["--resume_opt"] if number > epochs[0] else []
+            job = mpirun(2, *words, "--epoch_size", number, "--ckpt_save_dir", folder, *resume)
+            status, output, error = job.finish()
+            assert status == 0, error
+            assert "1 image(s) of an epoch are read twice" in output
+        state = load_state(folder / f"{MODEL}-last.state")
+        assert (state.progress.epoch, [row["step"] for row in state.progress.rows]) == (2, [4, 8])
+        assert state.circumstances["machine"]["ranks"] == 2
+    whole, stopped = last(tmp_path / "whole"), last(tmp_path / "stopped")
+    assert all(np.array_equal(whole[name], stopped[name]) for name in whole)
+
+
+def test_validation_has_exactly_the_figures_of_one_rank(finished_run: Path, tmp_path: Path) -> None:
+    """359 images are divisible by nothing."""
+    words = ["-c", finished_run / "config.yaml", "--ckpt_path", finished_run / f"{MODEL}-last.ckpt"]
+    words += ["--num_samples", 359, "--batch_size", 16, "--json"]
+    one = [sys.executable, SMALL, "validate", *map(str, [*words, tmp_path / "one.json"])]
+    assert subprocess.run(one, cwd=ROOT, capture_output=True).returncode == 0
+    status, output, error = mpirun(3, *words, tmp_path / "several.json", verb="validate").finish()
+    assert status == 0, error
+    assert output.count("top-1") == 1
+    results = [json.loads((tmp_path / name).read_text()) for name in ("one.json", "several.json")]
+    for result in results:
+        result.pop("images_per_second")
+    assert results[0] == results[1]
+    assert results[0]["images"] == 359
+
+
+def start_long(folder: Path, *words: object) -> Job:
+    """Start a training on two ranks and wait until it has written its first checkpoint."""
+    job = mpirun(2, *LONG, *words, "--ckpt_save_dir", folder)
+    wait_for(folder / f"{MODEL}-last.ckpt", job)
+    return job
+
+
+@pytest.mark.parametrize(("victim", "who"), [(0, "rank"), (1, "rank"), (1, "watcher")])
+def test_a_killed_rank_ends_the_job(tmp_path: Path, victim: int, who: str) -> None:
+    job = start_long(tmp_path)
+    time.sleep(1)
+    rank = job.ranks()[victim]
+    (rank if who == "rank" else rank.parent()).kill()
+    begin = time.monotonic()
+    status, _, error = job.finish(300)
+    assert time.monotonic() - begin < 20
+    assert status != 0
+    told = [line for line in error.splitlines() if line.startswith("error: ")]
+    if who == "rank":  # of a watcher mpirun knows at once, and may close rank 0's output before it tells
+        assert len(told) == 1
+        assert f"rank {victim}" in told[0]
+        assert "is gone from" in told[0]
+    assert len(last(tmp_path)) == SMALL_TENSORS
+    load_state(tmp_path / f"{MODEL}-last.state")
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_a_missing_data_folder_ends_the_job(tmp_path: Path, everywhere: bool) -> None:
+    """A wrapper gives rank 1 another data folder than rank 0."""
+    (tmp_path / "digits").mkdir()
+    for split in ("train", "val"):
+        for label in "01":
+            (tmp_path / "photos" / split / label).mkdir(parents=True)
+            for number in range(16):
+                Image.new("RGB", (16, 16), (number, 0, 0)).save(tmp_path / "photos" / split / label / f"{number}.png")
+    words = [*TINY, "--dataset", "folder", "--num_samples", 32, "--batch_size", 8, "--ckpt_save_dir", tmp_path / "run"]
+    right, wrong = tmp_path / "photos", tmp_path / "nowhere"
+    script = tmp_path / "rank.py"
+    script.write_text(
+        "import os, runpy, sys\n"
+        f"wrong = {everywhere} or os.environ['OMPI_COMM_WORLD_RANK'] == '1'\n"
+        f"sys.argv += ['--data_dir', {str(wrong)!r} if wrong else {str(right)!r}]\n"
+        f"runpy.run_path({str(ROOT / SMALL)!r}, run_name='__main__')\n"
+    )
+    status, _, error = mpirun(2, *words, script=str(script)).finish(300)
+    assert status != 0
+    lines = [line for line in error.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1
+    assert f"no folder {wrong}" in lines[0]
+    assert ("rank 1 of 2" in lines[0]) == (not everywhere)
+    assert not (tmp_path / "run").exists()
+
+
+def test_ranks_with_other_images_do_not_begin(tmp_path: Path) -> None:
+    """One image lacks on rank 1, whose epoch would otherwise end before rank 0's."""
+    for rank, count in enumerate((16, 15)):
+        for split, label in itertools.product(("train", "val"), "01"):
+            folder = tmp_path / f"photos{rank}" / split / label
+            folder.mkdir(parents=True)
+            for number in range(count):
+                Image.new("RGB", (16, 16), (number, 0, 0)).save(folder / f"{number}.png")
+    (tmp_path / "rank.py").write_text(
+        "import os, runpy, sys\n"
+        f"os.chdir({str(tmp_path)!r} + '/photos' + os.environ['OMPI_COMM_WORLD_RANK'])\n"
+        f"runpy.run_path({str(ROOT / SMALL)!r}, run_name='__main__')\n"
+    )
+    words = [word for word in TINY if word not in ("--num_samples", "256")]
+    words += ["--dataset", "folder", "--data_dir", ".", "--batch_size", "8", "--no-val_while_train"]
+    job = mpirun(2, *words, "--ckpt_save_dir", tmp_path / "run", script=str(tmp_path / "rank.py"))
+    status, _, error = job.finish(300)
+    assert status == 2
+    assert "error: rank 0 of 2: the images of rank 1 on" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_help_is_printed_once() -> None:
+    status, output, error = mpirun(2, "--help").finish(300)
+    assert (status, output.count("usage:"), error) == (0, 1, "")
+
+
+def test_a_mistake_is_told_once(tmp_path: Path) -> None:
+    status, _, error = mpirun(3, *TINY, "--model", "shufflenet_v9", "--ckpt_save_dir", tmp_path).finish(300)
+    lines = [line for line in error.splitlines() if line.startswith("error:")]
+    assert status == 2
+    assert len(lines) == 1
+    assert lines[0].startswith("error: unknown model shufflenet_v9")
+
+
+def test_weights_that_differ_stop_the_run(tmp_path: Path) -> None:
+    """One number of rank 1 changes after the ranks have compared their weights."""
+    script = tmp_path / "rank.py"
+    script.write_text(
+        "import os, runpy, sys\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "from mindcv_shufflenet.train.recorder import Recorder\n"
+        "begin = Recorder.begin\n"
+        "def changed(recorder, *arguments):\n"
+        "    begin(recorder, *arguments)\n"
+        "    weight = recorder.network.get_parameters().__next__()\n"
+        "    weight.set_data(weight * 1.001)\n"
+        "if os.environ['OMPI_COMM_WORLD_RANK'] == '1':\n"
+        "    Recorder.begin = changed\n"
+        f"runpy.run_path({str(ROOT / SMALL)!r}, run_name='__main__')\n"
+    )
+    status, _, error = mpirun(2, *LONG, "--ckpt_save_dir", tmp_path / "run", script=str(script)).finish()
+    assert status == 1
+    assert error.count("error: ") == 1
+    assert "error: the weights of rank 1 are not those of rank 0 after 8 steps" in error
+    assert not list((tmp_path / "run").glob("*.ckpt"))
+
+
+# Rank 1 comes to the all-reduce 35 seconds after rank 0.
+LATE = """
+import sys, time
+sys.path.insert(0, {root!r})
+from mindcv_shufflenet.parallel.group import join
+from mindcv_shufflenet.parallel.launch import find_world
+group = join(find_world())
+from mindcv_shufflenet.config import parse_config
+from mindcv_shufflenet.parallel.device import set_up
+set_up(parse_config({{"model": "shufflenet_v2_x0_5"}}))
+import mindspore as ms
+from mindspore import nn, ops
+from mindcv_shufflenet.parallel.collective import MeanOverRanks, WaitForAll
+
+class Mean(nn.Cell):
+    def __init__(self):
+        super().__init__()
+        self.wait, self.mean = WaitForAll(), MeanOverRanks([(2,)], 2)
+    def construct(self, x):
+        return self.mean((ops.depend(x, self.wait(x)),))
+
+mean, x = Mean(), ms.Tensor([1.0, 2.0]) * (group.world.rank + 1)
+time.sleep(35 * group.world.rank)
+assert mean(x)[0].asnumpy().tolist() == [1.5, 3.0]
+group.leave()
+"""
+
+
+def test_a_rank_may_come_late(tmp_path: Path) -> None:
+    (tmp_path / "late.py").write_text(LATE.format(root=str(ROOT)))
+    status, _, error = mpirun(2, script=str(tmp_path / "late.py")).finish()
+    assert status == 0, error
+
+
+# Rank 1 is killed while rank 0 holds Python's lock, as MindSpore does while it connects the ranks.
+DEAF = """
+import ctypes, os, signal, sys, time
+sys.path.insert(0, {root!r})
+from mindcv_shufflenet.parallel.group import join
+from mindcv_shufflenet.parallel.launch import find_world
+from mindcv_shufflenet.parallel.outlive import be_watched
+world = find_world()
+be_watched(world)
+join(world).barrier()
+if world.rank:
+    time.sleep(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+ctypes.PyDLL(None).sleep(60)
+"""
+
+
+def test_a_killed_rank_is_told_of_where_the_others_cannot(tmp_path: Path) -> None:
+    (tmp_path / "deaf.py").write_text(DEAF.format(root=str(ROOT)))
+    begin = time.monotonic()
+    status, _, error = mpirun(2, script=str(tmp_path / "deaf.py")).finish()
+    assert time.monotonic() - begin < 30
+    assert status != 0
+    assert error.count(f"error: rank 1 of 2: it is gone from {socket.gethostname()}: SIGKILL") == 1
+    assert error.count("error: ") == 1
+
+
+def test_a_fault_of_one_rank_ends_the_job(tmp_path: Path) -> None:
+    """A full file system for rank 0's checkpoint, as a limit on the size of files."""
+    script = tmp_path / "rank.py"
+    script.write_text(
+        "import os, resource, runpy, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "if os.environ['OMPI_COMM_WORLD_RANK'] == '0':\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        f"runpy.run_path({str(ROOT / SMALL)!r}, run_name='__main__')\n"
+    )
+    status, _, error = mpirun(2, *LONG, "--ckpt_save_dir", tmp_path / "run", script=str(script)).finish(300)
+    assert status == 2
+    assert error.count("error: ") == 1
+    assert "error: rank 0 of 2: cannot write" in error
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_ranks_save_after_mpirun_has_ended(tmp_path: Path, number: signal.Signals) -> None:
+    """The steps take longer than the quarter of a second that mpirun 5 leaves between SIGTERM and SIGKILL."""
+    job = start_long(tmp_path, "--image_resize", 224)
+    job.process.send_signal(number)
+    begin = time.monotonic()
+    status, _, _ = job.finish()
+    assert time.monotonic() - begin < 20
+    assert status != 0
+    progress = load_state(tmp_path / f"{MODEL}-last.state").progress
+    assert progress.rows[-1]["seconds"] / STEPS > 0.25
+    assert progress.step > 0  # saved inside an epoch
+    assert len(last(tmp_path)) == SMALL_TENSORS
+
+
+def test_a_signal_saves_and_another_number_of_ranks_goes_on(tmp_path: Path) -> None:
+    """SIGUSR1 to mpirun, which passes it on and does not kill."""
+    job = start_long(tmp_path)
+    job.process.send_signal(signal.SIGUSR1)
+    status, _, error = job.finish(300)
+    assert status == 138
+    assert error.count("stopped: SIGUSR1 in epoch") == 1
+    progress = load_state(tmp_path / f"{MODEL}-last.state").progress
+    epoch, step = progress.epoch, progress.step
+    goes_on = [*LONG, "--ckpt_save_dir", tmp_path, "--resume_opt", "--epoch_size", epoch + 2]
+    status, output, error = mpirun(3, *goes_on).finish()
+    assert status == 0, error
+    assert f"3 make 5: the run goes on at step {step * 32 // 48} of epoch {epoch + 1}" in output
+    rows = load_state(tmp_path / f"{MODEL}-last.state").progress.rows
+    assert [row["epoch"] for row in rows] == list(range(1, epoch + 3))
+    assert rows[-1]["step"] == (epoch + 2) * 5
+
+
+def test_other_verbs_and_wrong_launches_are_refused(tmp_path: Path) -> None:
+    rank = {"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_LOCAL_RANK": "0"}
+    cases = [
+        (["-m", "mindcv_shufflenet", "models"], rank, "is the work of one process; start it without mpirun"),
+        (["train.py"], rank | {"OMPI_COMM_WORLD_RANK": "2"}, "the variables of mpirun do not agree"),
+        (["train.py"], rank, "mpirun has started 2 ranks and mpi4py's MPI"),
+    ]
+    for words, environment, told in cases:
+        process = subprocess.run(
+            [sys.executable, *words], cwd=ROOT, env=os.environ | AS_ROOT | environment, capture_output=True, text=True
+        )
+        assert (process.returncode, process.stderr.count("\n")) == (2, 1), process.stderr
+        assert told in process.stderr

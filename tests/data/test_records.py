@@ -1,0 +1,176 @@
+"""Data sets packed into MindRecord files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, JpegImagePlugin
+
+from mindcv_shufflenet.config import parse_config
+from mindcv_shufflenet.data import records
+from mindcv_shufflenet.data.datasets import Split, open_split
+from mindcv_shufflenet.data.loader import eval_loader, train_loader
+from mindcv_shufflenet.data.records import encoded, pack, read_back
+from mindcv_shufflenet.errors import RunError, UserError
+
+COUNT = 11
+OPTIONS: dict[str, Any] = {"images_per_shard": 4, "short_side": None, "processes": 2}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Split:
+    """JPEG files of two classes."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "photos" / "train"
+    for number in range(COUNT):
+        path = folder / "ab"[number % 2] / f"{number:02}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(256, size=(40, 60, 3), dtype=np.uint8)).save(path, quality=90)
+    return open_split("folder", tmp_path / "photos", "train")
+
+
+def content(folder: Path, name: str = "train") -> list[tuple[int, int, bytes]]:
+    rows = [row for path in sorted(folder.glob(f"{name}-*.mindrecord")) for row in read_back(path)]
+    return [(int(row["index"]), int(row["label"]), bytes(row["image"])) for row in rows]
+
+
+def test_the_records_are_the_files(photos: Split, tmp_path: Path) -> None:
+    assert isinstance(photos.images, list)
+    manifest = pack(photos, "train", tmp_path / "out", {"dataset": "folder"}, **OPTIONS)
+    assert [shard["images"] for shard in manifest.shards] == [4, 4, 3]
+    expected = [(i, int(photos.labels[i]), photos.images[i].read_bytes()) for i in range(COUNT)]
+    assert content(tmp_path / "out") == expected
+    packed = open_split("mindrecord", tmp_path / "out", "train")
+    np.testing.assert_array_equal(packed.labels, photos.labels)
+    assert (packed.class_names, packed.class_to_index) == (photos.class_names, photos.class_to_index)
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    shards = {f"train-0000{number}-of-00003.mindrecord" for number in range(3)}
+    assert names == {"classes.json", "train.json"} | shards | {f"{shard}.db" for shard in shards}
+
+
+def test_training_from_records_reads_what_the_files_give(photos: Split, tmp_path: Path) -> None:
+    pack(photos, "train", tmp_path, {}, **OPTIONS)
+    packed = open_split("mindrecord", tmp_path, "train")
+    config = parse_config({"image_resize": 32, "batch_size": 3, "re_prob": 0.5, "drop_remainder": False})
+    for make in (train_loader, eval_loader):
+        for rank in (0, 1):
+            pairs = zip(
+                make(config, photos, 1, rank, 2).batches(1), make(config, packed, 1, rank, 2).batches(1), strict=True
+            )
+            for one, other in pairs:
+                np.testing.assert_array_equal(one.label, other.label)
+                np.testing.assert_array_equal(one.image, other.image)
+
+
+def test_packing_goes_on_where_it_was_stopped(photos: Split, tmp_path: Path) -> None:
+    options = OPTIONS | {"images_per_shard": 1, "processes": 1}
+    pack(photos, "train", tmp_path / "whole", {}, **options)
+    out = tmp_path / "out"
+
+    class StoppedError(Exception):
+        pass
+
+    done: list[int] = []
+
+    def stop_after_one(images: int) -> None:
+        done.append(images)
+        if len(done) == 2:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        pack(photos, "train", out, {}, on_shard=stop_after_one, **options)
+    with pytest.raises(UserError, match="images of train: the packing was stopped"):
+        open_split("mindrecord", out, "train")
+    kept = {path.name: path.stat().st_mtime_ns for path in out.glob("*.mindrecord")}
+    assert 0 < len(kept) < COUNT
+    packed: list[int] = []
+    pack(photos, "train", out, {}, on_shard=packed.append, **options)
+    assert packed[0] == len(kept)
+    assert sum(packed) == COUNT
+    assert all((out / name).stat().st_mtime_ns == time for name, time in kept.items())
+    assert content(out) == content(tmp_path / "whole")
+    with pytest.raises(UserError, match="holds a packing of other images or with other options; give --overwrite"):
+        pack(photos, "train", out, {"short_side": 20}, **options)
+
+
+def test_smaller_images_keep_their_quality(photos: Split, tmp_path: Path) -> None:
+    assert isinstance(photos.images, list)
+    path = photos.images[0]
+    (tmp_path / "small.jpg").write_bytes(encoded(path, 20))
+    with Image.open(path) as large, Image.open(tmp_path / "small.jpg") as small:
+        assert small.size == (30, 20)
+        assert small.quantization == large.quantization
+        assert JpegImagePlugin.get_sampling(small) == JpegImagePlugin.get_sampling(large)
+    assert encoded(path, 40) == encoded(path, None) == path.read_bytes()
+
+
+def test_pixels_become_png(tmp_path: Path) -> None:
+    digits = open_split("digits", "", "val")
+    assert isinstance(digits.images, np.ndarray)
+    few = Split(digits.images[:5], digits.labels[:5], digits.class_names, digits.class_to_index)
+    pack(few, "val", tmp_path, {}, **OPTIONS)
+    for index, (_, label, image) in enumerate(content(tmp_path, "val")):
+        (tmp_path / "one.png").write_bytes(image)
+        with Image.open(tmp_path / "one.png") as opened:
+            np.testing.assert_array_equal(np.asarray(opened), digits.images[index])
+        assert label == digits.labels[index]
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix", "kept"),
+    [
+        ("P", "png", "RGB"),
+        ("P", "gif", "RGB"),
+        ("1", "png", "RGB"),
+        ("L", "png", "L"),
+        ("L", "jpg", "L"),
+        ("RGBA", "png", "RGBA"),
+        ("CMYK", "jpg", "CMYK"),
+    ],
+)
+def test_images_that_are_not_rgb_are_made_smaller(tmp_path: Path, mode: str, suffix: str, kept: str) -> None:
+    """A palette has no colours between its own, so it becomes RGB; everything but JPEG becomes PNG."""
+    path = tmp_path / f"image.{suffix}"
+    ramp = np.linspace(0, 255, 40 * 60 * 3, dtype=np.uint8).reshape(40, 60, 3)
+    Image.fromarray(ramp).convert(mode).save(path)
+    with Image.open(path) as before:
+        expected = np.asarray(before.convert("RGB").resize((30, 20)), np.float32)
+    small = tmp_path / "small"
+    small.write_bytes(encoded(path, 20))
+    with Image.open(small) as after:
+        assert (after.format, after.mode, after.size) == ("JPEG" if suffix == "jpg" else "PNG", kept, (30, 20))
+        assert np.abs(np.asarray(after.convert("RGB"), np.float32) - expected).mean() < 12
+
+
+def test_what_is_read_back_is_compared(photos: Split, tmp_path: Path) -> None:
+    pack(photos, "train", tmp_path, {}, **OPTIONS)
+    shard = next(tmp_path.glob("*.mindrecord"))
+    with pytest.raises(RunError, match="look at the disk"):
+        records._verify(shard, 4, "0" * 64)
+
+
+def test_a_packing_that_is_not_whole_is_told(photos: Split, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="shufflenet data prepare"):
+        open_split("mindrecord", tmp_path, "train")
+    pack(photos, "train", tmp_path, {}, **OPTIONS)
+    shard = next(tmp_path.glob("*.mindrecord"))
+    shard.rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=f"no {shard}, which train.json lists"):
+        open_split("mindrecord", tmp_path, "train")
+    (tmp_path / "elsewhere").rename(shard)
+    manifest = tmp_path / "train.json"
+    text = manifest.read_text()
+    manifest.write_text(text[: len(text) // 2])
+    with pytest.raises(UserError, match=f"cannot read {manifest}"):
+        open_split("mindrecord", tmp_path, "train")
+    manifest.write_text(json.dumps({"labels": []}))
+    with pytest.raises(UserError, match=f"cannot read {manifest}"):
+        open_split("mindrecord", tmp_path, "train")
+
+
+def test_an_image_that_cannot_be_resized_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"bad\.jpg cannot be resized"):
+        encoded(tmp_path / "bad.jpg", 20)
