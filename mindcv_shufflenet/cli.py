@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mindcv_shufflenet.config import Config, find_recipe, load_yaml, parse_config, unknown_option
-from mindcv_shufflenet.errors import Interrupted, RunError, UserError, nearest
+from mindcv_shufflenet.errors import Interrupted, RunError, UserError, first_line, nearest
 from mindcv_shufflenet.option_types import is_boolean, is_list, parse_text
 from mindcv_shufflenet.parallel import scheduler
 from mindcv_shufflenet.parallel.cores import share_cores
@@ -184,8 +184,9 @@ def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> 
         if current().world.size == 1:
             raise
         traceback.print_exc()
-        told = (str(error).splitlines() or [""])[0]
-        return current().fail(f"{type(error).__name__}: {told} (a fault of the program; its traceback is above)", 1)
+        return current().fail(
+            f"{type(error).__name__}: {first_line(error)} (a fault of the program; its traceback is above)", 1
+        )
 
 
 def _run(words: list[str], verb: str | None) -> int:
@@ -222,9 +223,9 @@ def _run(words: list[str], verb: str | None) -> int:
 
 
 def _is_told_by_the_first() -> bool:
-    """Whether this is another rank than the first of ranks that have not met, which all make the same mistake."""
+    """Whether this is another rank than the first of its host and they have not met: all there make the mistake."""
     try:
-        return current().world.size == 1 and find_world().rank > 0
+        return current().world.size == 1 and find_world().local_rank > 0
     except UserError:
         return False
 

@@ -31,6 +31,11 @@ class Interrupted(Exception):
         self.status = status
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of what another program says of its failure, which may be many."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """Return `` (did you mean NAME?)`` for a misspelt name, or nothing if none is near."""
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)

@@ -4,17 +4,19 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from functools import partial
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mindcv_shufflenet.commands.setup import create_console, open_data, read_config, write_json
 from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.data.datasets import Split
-from mindcv_shufflenet.data.datasets.mindrecord import CLASSES, manifest_path
+from mindcv_shufflenet.data.datasets.mindrecord import manifest_path
 from mindcv_shufflenet.data.records import Manifest, pack
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import exclusive
@@ -27,7 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError("dataset=mindrecord is what data prepare makes; name the data set that is to be packed")
     console = create_console(arguments.json)
     folder = Path(arguments.output)
-    cores = len(os.sched_getaffinity(0))
+    processes = _processes(config, console)
     splits = {name: open_data(config, name) for name in (config.train_split, config.val_split)}
     counts: dict[str, dict[str, int]] = {}
     with exclusive(folder):
@@ -48,13 +50,24 @@ def run(arguments: argparse.Namespace) -> None:
                     _source(config, split, name, arguments),
                     images_per_shard=arguments.images_per_shard,
                     short_side=arguments.short_side,
-                    processes=min(config.num_parallel_workers or cores, cores),
+                    processes=processes,
                     on_shard=partial(bar.advance, task),
                 )
                 console.print(_line(name, manifest, folder, time.perf_counter() - start))
                 counts[name] = {"images": manifest.images, "shards": len(manifest.shards)}
-    console.print(f"train from them with --dataset mindrecord --data_dir {folder}")
+    crop = "" if config.crops_resized else " --train_crop padded"  # what train_crop=auto means for this data set
+    console.print(f"train from them with --dataset mindrecord --data_dir {folder}{crop}")
     write_json(arguments.json, {"folder": str(folder), "splits": counts})
+
+
+def _processes(config: Config, console: Console) -> int:
+    """Return how many processes pack, and tell where that is not what was asked for."""
+    cores = len(os.sched_getaffinity(0))
+    if (config.num_parallel_workers or 0) > cores:
+        console.print(
+            f"note: num_parallel_workers={config.num_parallel_workers}: {cores} used, as many as there are cores"
+        )
+    return min(config.num_parallel_workers or cores, cores)
 
 
 def _source(config: Config, split: Split, name: str, arguments: argparse.Namespace) -> dict[str, object]:
@@ -83,6 +96,6 @@ def _remove(folder: Path, splits: tuple[str, ...]) -> None:
     """Remove what an earlier packing of these splits has left."""
     for split in splits:
         manifest_path(folder, split).unlink(missing_ok=True)
-        for path in (*folder.glob(f"{split}-*.mindrecord*"), *folder.glob(f".packing-{split}-*")):
+        shard = re.compile(rf"(\.packing-)?{re.escape(split)}-\d{{5,}}-of-\d{{5,}}\.mindrecord(\.db)?")
+        for path in [path for path in folder.iterdir() if shard.fullmatch(path.name)]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    (folder / CLASSES).unlink(missing_ok=True)

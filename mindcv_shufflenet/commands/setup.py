@@ -14,7 +14,7 @@ from rich.console import Console
 
 from mindcv_shufflenet.config import Config, parse_config
 from mindcv_shufflenet.data.datasets import Split, open_split
-from mindcv_shufflenet.data.datasets.base import read_classes_file
+from mindcv_shufflenet.data.datasets.base import Records, read_classes_file
 from mindcv_shufflenet.data.headers import check_images
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import atomic_write
@@ -142,20 +142,22 @@ def compare_ranks(config: Config, split: Split, cell: nn.Cell) -> None:
     group = current()
     images = split.images
     names = [str(path.relative_to(config.data_dir)) for path in images] if isinstance(images, list) else []
+    if isinstance(images, Records):
+        names = [images.checksum]
     content = json.dumps([names, split.labels.tolist(), split.class_to_index])
     options = {name: value for name, value in config.recipe().items() if name != "num_parallel_workers"}
-    own = {
-        "options": zlib.crc32(json.dumps(options).encode()),
-        "images": zlib.crc32(content.encode()),
-        "weights": checksum(cell),
-    }
-    for rank, others in enumerate(group.gather(own)):
-        for name, value in own.items():
-            if others[name] != value and group.is_first:
+    own = {"images": zlib.crc32(content.encode()), "weights": checksum(cell)}
+    first, everyone = f"rank 0 on {group.hosts[0]}", group.gather([options, own])
+    for rank, (their_options, theirs) in enumerate(everyone if group.is_first else []):
+        other = f"rank {rank} on {group.hosts[rank]}"
+        for name, value in options.items():
+            if their_options[name] != value:
                 raise UserError(
-                    f"the {name} of rank {rank} on {group.hosts[rank]} are not those of rank 0 on {group.hosts[0]};"
-                    " give all hosts the same files"
+                    f"--{name} of {other} is {their_options[name]} and that of {first} {value}; give all ranks the same"
                 )
+        for name, value in own.items():
+            if theirs[name] != value:
+                raise UserError(f"the {name} of {other} are not those of {first}; give all hosts the same files")
     group.barrier()
 
 

@@ -272,16 +272,16 @@ def _rescale(state: State, setup: Setup, source: Path) -> tuple[Progress, list[s
     """
     data, progress = state.circumstances["data"], state.progress
     steps, now = data["steps_per_epoch"], len(setup.loader)
-    if steps == now:
-        return progress, []
     ranks, ranks_now = state.circumstances["machine"].get("ranks", 1), setup.machine.ranks
+    batch, batch_now = state.circumstances["config"]["batch_size"] * ranks, setup.config.batch_size * ranks_now
+    if steps == now and (ranks == ranks_now or batch == batch_now):
+        return progress, []
     if ranks == ranks_now or data["images"] != len(setup.split):
         raise UserError(
             f"{source} was trained with {steps} steps an epoch and there are {now} now; resume with the"
             " same images and batch_size, or start anew from its checkpoint with --ckpt_path"
         )
-    batch = state.circumstances["config"]["batch_size"] * ranks
-    step = min(progress.step * batch // (setup.config.batch_size * ranks_now), now)
+    step = min(progress.step * batch // batch_now, now)
     state.arrays["global_step"] = np.array([progress.epoch * now + step], np.int32)
     advice = f"; --batch_size {batch // ranks_now} keeps the steps as they were" if batch % ranks_now == 0 else ""
     line = (

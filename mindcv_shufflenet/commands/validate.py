@@ -124,7 +124,7 @@ def measure(
 
 
 def _speed(images: int, batch_size: int, times: list[float]) -> float:
-    """Return images/s without the first batch, which compiles, unless it is the only one."""
+    """Return images/s without the first batch, which compiles, unless it is the only one; 0 where there is none."""
     if len(times) > 2:
         images, times = images - batch_size, times[1:]
-    return images / (times[-1] - times[0])
+    return images / (times[-1] - times[0]) if len(times) > 1 else 0.0

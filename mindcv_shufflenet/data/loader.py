@@ -18,7 +18,7 @@ from mindcv_shufflenet.data.erasing import Erasing
 from mindcv_shufflenet.data.headers import find_undecodable
 from mindcv_shufflenet.data.seeds import Stream, generator, pipeline_seed
 from mindcv_shufflenet.data.transforms import Operation, eval_operations, train_operations
-from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.errors import UserError, first_line
 
 COLUMNS = ["image", "label", "index"]
 
@@ -121,8 +121,9 @@ class Loader:
         pipeline = self._open(shard)
         pipeline = pipeline.map(self.operations, "image", num_parallel_workers=self.workers)
         pipeline = pipeline.batch(self.batch_size)
-        rows = pipeline.create_tuple_iterator(num_epochs=1, output_numpy=True)
+        rows = None
         try:
+            rows = pipeline.create_tuple_iterator(num_epochs=1, output_numpy=True)
             for position, (image, label, index) in enumerate(rows):
                 if position < first:
                     continue
@@ -132,7 +133,8 @@ class Loader:
         except RuntimeError as error:
             raise self._explain(error) from error
         finally:
-            rows.stop()  # ends the pipeline's threads when the reader leaves early
+            if rows:
+                rows.stop()  # ends the pipeline's threads when the reader leaves early
 
     def _open(self, shard: list[int]) -> ds.Dataset:
         """Return the undecoded rows ``image, label, index`` of some images of the split."""
@@ -159,7 +161,13 @@ class Loader:
         return Batch(image, label, valid)
 
     def _explain(self, error: RuntimeError) -> Exception:
-        """Name the image that stopped the pipeline, if it is an image."""
+        """Name what stopped the pipeline, if it is an image or a file of records."""
+        if isinstance(self.split.images, Records):
+            folder = Path(self.split.images.files[0]).parent
+            return UserError(
+                f"cannot read the MindRecord files in {folder} ({first_line(error)});"
+                " copy them there again or pack anew"
+            )
         bad = find_undecodable(self.split.images) if isinstance(self.split.images, list) else []
         if not bad:
             return error
@@ -216,7 +224,7 @@ def eval_loader(config: Config, split: Split, workers: int, rank: int = 0, ranks
     return Loader(
         split,
         eval_operations(config, encoded=not isinstance(split.images, np.ndarray)),
-        batch_size=min(config.batch_size, len(split)),
+        batch_size=min(config.batch_size, math.ceil(len(split) / ranks)),
         workers=workers,
         seed=config.seed,
         shuffle=config.eval_shuffle,

@@ -13,8 +13,10 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +24,15 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from mindcv_shufflenet.data.datasets.base import Records, Split
-from mindcv_shufflenet.data.datasets.mindrecord import CLASSES, manifest_path
-from mindcv_shufflenet.errors import RunError, UserError
+from mindcv_shufflenet.data.datasets.mindrecord import FORMAT, fault_of, files_of, manifest_path
+from mindcv_shufflenet.errors import RunError, UserError, first_line
 from mindcv_shufflenet.files import atomic_write, publish
 
-FORMAT = 1
 SCHEMA = {"image": {"type": "bytes"}, "label": {"type": "int32"}, "index": {"type": "int64"}}
 # Records that are handed to the writer at a time.
 _RECORDS = 256
+# Bytes of an image that fit a page of MindSpore's writer beside the record's other fields.
+_LARGEST = (32 << 20) - (1 << 16)
 
 
 @dataclass
@@ -39,13 +42,15 @@ class Manifest:
     Attributes:
         source: the data set, its split and what is done to its images; packing goes on only where it is the same.
         images: of the whole split.
-        shards: of each finished one its name, number of images, and the sha256 of its records.
         labels: class index of every image.
+        classes: the names of the classes, and the index of each class folder.
+        shards: of each finished one its name, number of images, bytes, and the sha256 of its records.
     """
 
     source: dict[str, Any]
     images: int
     labels: list[int]
+    classes: dict[str, Any]
     shards: list[dict[str, Any]] = field(default_factory=list)
     format: int = FORMAT
 
@@ -75,10 +80,11 @@ def pack(
 
     Raises:
         UserError: the folder holds another packing, an image cannot be read, or the disk does not take it.
-        RunError: what was read back is not what was written.
+        RunError: what was read back is not what was written, or a process was killed.
     """
     path = manifest_path(folder, name)
-    manifest = Manifest(source, len(split), split.labels.tolist())
+    classes = {"names": list(split.class_names), "indices": split.class_to_index}
+    manifest = Manifest(source, len(split), split.labels.tolist(), classes)
     manifest.shards = _finished(path, manifest)
     on_shard(sum(shard["images"] for shard in manifest.shards))
     images = split.images
@@ -88,13 +94,11 @@ def pack(
     names = [f"{name}-{number:05}-of-{len(starts):05}.mindrecord" for number in range(len(starts))]
     finished = {shard["name"] for shard in manifest.shards}
     _write_manifest(path, manifest)
-    with atomic_write(folder / CLASSES) as file:
-        file.write(json.dumps({"names": split.class_names, "indices": split.class_to_index}, indent=1).encode())
-    tasks = [
-        (folder, shard, images[start : start + images_per_shard], manifest.labels, start, short_side)
-        for shard, start in zip(names, starts, strict=True)
-        if shard not in finished
-    ]
+    tasks = []
+    for shard, start in zip(names, starts, strict=True):
+        if shard not in finished:
+            part = slice(start, start + images_per_shard)
+            tasks.append((folder, shard, images[part], manifest.labels[part], start, short_side))
 
     def note(shard: dict[str, Any]) -> None:
         manifest.shards = sorted([*manifest.shards, shard], key=lambda shard: str(shard["name"]))
@@ -110,20 +114,37 @@ def _write_shards(tasks: list[tuple[Any, ...]], processes: int, note: Callable[[
 
     Ctrl-C reaches all processes: the workers finish the shards that they are at, which are noted before this ends.
     """
-    context, ignore = multiprocessing.get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)
-    with concurrent.futures.ProcessPoolExecutor(processes, context, signal.signal, ignore) as pool:
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(processes, context, _begin_worker) as pool:
         waiting = {pool.submit(_write_shard, *task) for task in tasks}
         try:
             while waiting:
                 done, waiting = concurrent.futures.wait(waiting, return_when=concurrent.futures.FIRST_COMPLETED)
                 for future in done:
                     note(future.result())
+        except BrokenProcessPool as error:
+            raise RunError(
+                "a process that packs was killed, or is out of memory: give the command again with fewer"
+                " --num_parallel_workers; what is packed stays"
+            ) from error
         except BaseException:
             pool.shutdown(cancel_futures=True)
             for future in waiting:
                 if not future.cancelled() and future.exception() is None:
                     note(future.result())
             raise
+
+
+def _begin_worker() -> None:
+    """Leave Ctrl-C to the main process, and end with it: a worker that it left behind would go on writing."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_main_process, daemon=True).start()
+
+
+def _end_with_the_main_process() -> None:
+    if main := multiprocessing.parent_process():
+        main.join()
+    os._exit(1)
 
 
 def _finished(path: Path, manifest: Manifest) -> list[dict[str, Any]]:
@@ -134,12 +155,11 @@ def _finished(path: Path, manifest: Manifest) -> list[dict[str, Any]]:
         before = Manifest(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"cannot read {path}: it is damaged; give --overwrite to pack anew") from error
-    if (before.format, before.source, before.labels) != (FORMAT, manifest.source, manifest.labels):
+    if replace(before, shards=[]) != manifest:
         raise UserError(
             f"{path.parent} holds a packing of other images or with other options; give --overwrite, or another folder"
         )
-    there = {file.name for file in path.parent.iterdir()}
-    return [shard for shard in before.shards if {str(shard["name"]), f"{shard['name']}.db"} <= there]
+    return [shard for shard in before.shards if fault_of(path.parent, shard) is None]
 
 
 def _write_manifest(path: Path, manifest: Manifest) -> None:
@@ -150,7 +170,7 @@ def _write_manifest(path: Path, manifest: Manifest) -> None:
 def _write_shard(
     folder: Path, name: str, images: list[Path] | np.ndarray, labels: list[int], first: int, short_side: int | None
 ) -> dict[str, Any]:
-    """Write one shard, whose images are the split's from ``first`` on, and return its line of the manifest."""
+    """Write one shard, whose images are the split's from number ``first`` on, and return its line of the manifest."""
     os.environ.setdefault("GLOG_v", "4")
     from mindspore.mindrecord import FileWriter
 
@@ -164,7 +184,7 @@ def _write_shard(
         written = hashlib.sha256()
         for start in range(0, len(images), _RECORDS):
             rows = [
-                {"image": encoded(images[index], short_side), "label": labels[first + index], "index": first + index}
+                {"image": _fitting(images[index], short_side), "label": labels[index], "index": first + index}
                 for index in range(start, min(start + _RECORDS, len(images)))
             ]
             for row in rows:
@@ -172,6 +192,7 @@ def _write_shard(
             writer.write_raw_data(rows)
         writer.commit()
         _verify(hidden / name, len(images), written.hexdigest())
+        sizes = [(hidden / file).stat().st_size for file in files_of(name)]
         for path in (hidden / f"{name}.db", hidden / name):  # the records last: a shard is there when they are
             os.chmod(path, 0o644)
             publish(path, folder / path.name)
@@ -179,10 +200,27 @@ def _write_shard(
         raise UserError(f"cannot write {folder / name}: {error.strerror or error}; make room") from error
     except RuntimeError as error:
         free = shutil.disk_usage(folder).free
-        raise UserError(f"MindSpore cannot write {folder / name} ({free >> 20} MB are free): {error}") from error
+        raise UserError(
+            f"MindSpore cannot write {folder / name} ({free >> 20} MB are free): {first_line(error)}"
+        ) from error
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
-    return {"name": name, "images": len(images), "sha256": written.hexdigest()}
+    return {"name": name, "images": len(images), "bytes": sizes, "sha256": written.hexdigest()}
+
+
+def _fitting(image: Path | np.ndarray, short_side: int | None) -> bytes:
+    """Return the bytes of an image that fit into a record.
+
+    Raises:
+        UserError: it cannot be decoded, or is too large.
+    """
+    content = encoded(image, short_side)
+    if len(content) > _LARGEST:
+        raise UserError(
+            f"image {image} has {len(content) >> 20} MB and a MindRecord file takes 32 MB at most:"
+            " give --short_side, or store it as a JPEG"
+        )
+    return content
 
 
 def encoded(image: Path | np.ndarray, short_side: int | None) -> bytes:

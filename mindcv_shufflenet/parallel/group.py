@@ -170,7 +170,8 @@ class _Other(Group):
             try:
                 message = receive(self.connection)
             except (OSError, EOFError):
-                if self.world.rank == 1:
+                beside = [rank for rank, host in enumerate(self.hosts) if rank and host == self.hosts[self.world.rank]]
+                if self.world.rank == beside[0]:
                     _say([f"rank 0 is gone from {self.hosts[0]}: killed, out of memory, or crashed"])
                 _exit(1)
             if "values" in message:

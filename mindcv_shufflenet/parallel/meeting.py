@@ -25,8 +25,8 @@ JOIN_SECONDS = 25.0
 # Seconds in which msrun's scheduler must have reached rank 0, which is started after it on the same host.
 _SCHEDULER_SECONDS = 20.0
 _FOREVER = 1e7
-# Seconds of one attempt to reach an address.
-_CONNECT_SECONDS = 5.0
+# Seconds of one attempt to reach an address, and for whoever answers to show that it is rank 0.
+_CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
 
 
 class Met(NamedTuple):
@@ -194,9 +194,9 @@ def _call(rank: int, meeting: _Meeting) -> Met:
                 answer = receive(connection)
                 return Met(answer["hosts"], answer["address"], {0: connection})
         if time.monotonic() > end:
-            tried = ", ".join(meeting.addresses)
+            who, tried = "msrun's scheduler" if rank == SCHEDULER else f"rank {rank}", ", ".join(meeting.addresses)
             raise RunError(
-                f"rank {rank} on {socket.gethostname()} reaches rank 0 at none of its addresses"
+                f"{who} on {socket.gethostname()} reaches rank 0 at none of its addresses"
                 f" ({tried}, port {meeting.port}); open the network between the hosts"
             )
         time.sleep(0.2)
@@ -233,7 +233,7 @@ def _handshake(
     A host that falls silent afterwards is noticed in 20 seconds.
     """
     link.settimeout(None)
-    _limit_waiting(link, _CONNECT_SECONDS)
+    _limit_waiting(link, _ANSWER_SECONDS)
     link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     limits = ((socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
     for option, value in (*limits, (socket.TCP_USER_TIMEOUT, 20_000)):

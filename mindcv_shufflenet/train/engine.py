@@ -9,6 +9,7 @@ from mindspore import ParameterTuple, Tensor, nn, ops
 
 from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.parallel.collective import MeanOverRanks, WaitForAll
+from mindcv_shufflenet.parallel.sync_norm import SyncBatchNorm
 from mindcv_shufflenet.train.losses import CrossEntropy
 from mindcv_shufflenet.train.optim import create_optimizer
 
@@ -143,7 +144,13 @@ def create_step(config: Config, network: nn.Cell, rates: np.ndarray, ranks: int 
 
 def mixed_precision(network: nn.Cell, level: str) -> nn.Cell:
     """Return the network computing in MindSpore's mixed precision ``O0`` (float32) to ``O3`` (float16)."""
-    return network if level == "O0" else ms.amp.auto_mixed_precision(network, level)
+    if level == "O0":
+        return network
+    network = ms.amp.auto_mixed_precision(network, level)
+    for _, cell in network.cells_and_names():
+        if isinstance(cell, SyncBatchNorm):  # whose moving statistics would not move in float16
+            cell.to_float(ms.float32)
+    return network
 
 
 def compiled(config: Config, cell: nn.Cell) -> Callable[..., object]:

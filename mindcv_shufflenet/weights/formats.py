@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.errors import UserError, first_line
 from mindcv_shufflenet.files import atomic_path
 from mindcv_shufflenet.weights.download import MAX_BYTES, is_web_page
 from mindcv_shufflenet.weights.keys import Arrays
@@ -113,7 +113,7 @@ def _too_large(path: Path) -> str:
 def _damaged(path: Path, error: Exception) -> str:
     if is_web_page(path):
         return f"{path} is a web page and no weights file: the address led to something else; fetch it again by hand"
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    reason = first_line(error)
     return f"cannot read {path}: it is damaged or no {path.suffix} file ({reason[:120]}); fetch or save it again"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mindcv_shufflenet.commands.validate import _speed
 from tests.cli.conftest import MODEL, Command
 
 pytestmark = pytest.mark.usefixtures("small")
@@ -51,6 +52,12 @@ def test_what_was_taken_over_is_told(finished_run: Path, command: Command) -> No
     assert f"note: from {finished_run}/config.yaml: stem=cifar, image_resize=16, crop_pct=1.0" in output
     assert "preprocessing: opencv resize to 16, crop 16, rgb" in output
     assert "top-1" in output
+
+
+def test_a_rank_without_images_has_no_speed() -> None:
+    """More ranks than images."""
+    assert _speed(2, 3, [1.0]) == 0.0
+    assert _speed(2, 3, [1.0, 3.0]) == 1.0
 
 
 def test_nothing_is_validated_by_accident(command: Command) -> None:

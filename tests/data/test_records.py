@@ -1,20 +1,26 @@
 """Data sets packed into MindRecord files."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image, JpegImagePlugin
 
 from mindcv_shufflenet.config import parse_config
 from mindcv_shufflenet.data import records
 from mindcv_shufflenet.data.datasets import Split, open_split
+from mindcv_shufflenet.data.datasets.base import Records
 from mindcv_shufflenet.data.loader import eval_loader, train_loader
 from mindcv_shufflenet.data.records import encoded, pack, read_back
 from mindcv_shufflenet.errors import RunError, UserError
 
+ROOT = Path(__file__).parents[2]
 COUNT = 11
 OPTIONS: dict[str, Any] = {"images_per_shard": 4, "short_side": None, "processes": 2}
 
@@ -42,12 +48,16 @@ def test_the_records_are_the_files(photos: Split, tmp_path: Path) -> None:
     assert [shard["images"] for shard in manifest.shards] == [4, 4, 3]
     expected = [(i, int(photos.labels[i]), photos.images[i].read_bytes()) for i in range(COUNT)]
     assert content(tmp_path / "out") == expected
+    other = tmp_path / "smaller"
+    pack(photos, "train", other, {"dataset": "folder"}, **(OPTIONS | {"short_side": 20}))
     packed = open_split("mindrecord", tmp_path / "out", "train")
+    assert isinstance(packed.images, Records)
     np.testing.assert_array_equal(packed.labels, photos.labels)
     assert (packed.class_names, packed.class_to_index) == (photos.class_names, photos.class_to_index)
+    assert packed.images.checksum != open_split("mindrecord", other, "train").images.checksum
     names = {path.name for path in (tmp_path / "out").iterdir()}
     shards = {f"train-0000{number}-of-00003.mindrecord" for number in range(3)}
-    assert names == {"classes.json", "train.json"} | shards | {f"{shard}.db" for shard in shards}
+    assert names == {"train.json"} | shards | {f"{shard}.db" for shard in shards}
 
 
 def test_training_from_records_reads_what_the_files_give(photos: Split, tmp_path: Path) -> None:
@@ -157,9 +167,16 @@ def test_a_packing_that_is_not_whole_is_told(photos: Split, tmp_path: Path) -> N
     pack(photos, "train", tmp_path, {}, **OPTIONS)
     shard = next(tmp_path.glob("*.mindrecord"))
     shard.rename(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match=f"no {shard}, which train.json lists"):
+    with pytest.raises(UserError, match=f"no {shard}, unlike what train.json tells"):
         open_split("mindrecord", tmp_path, "train")
     (tmp_path / "elsewhere").rename(shard)
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-1])
+    with pytest.raises(
+        UserError, match=f"{shard} has {len(whole) - 1} bytes and not {len(whole)}, unlike what train.json"
+    ):
+        open_split("mindrecord", tmp_path, "train")
+    shard.write_bytes(whole)
     manifest = tmp_path / "train.json"
     text = manifest.read_text()
     manifest.write_text(text[: len(text) // 2])
@@ -174,3 +191,59 @@ def test_an_image_that_cannot_be_resized_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"no image")
     with pytest.raises(UserError, match=r"bad\.jpg cannot be resized"):
         encoded(tmp_path / "bad.jpg", 20)
+
+
+def test_a_shard_with_other_content_is_told(photos: Split, tmp_path: Path) -> None:
+    pack(photos, "train", tmp_path, {}, **OPTIONS)
+    for shard in tmp_path.glob("*.mindrecord*"):
+        shard.write_bytes(bytes(shard.stat().st_size))
+    loader = train_loader(parse_config({"batch_size": 2}), open_split("mindrecord", tmp_path, "train"), 1)
+    with pytest.raises(UserError, match=f"cannot read the MindRecord files in {tmp_path}"):
+        list(loader.batches(0))
+
+
+def test_an_image_that_fits_no_record_is_named(photos: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(photos.images, list)
+    monkeypatch.setattr(records, "_LARGEST", 1000)
+    with pytest.raises(UserError, match=f"image {photos.images[0]} has 0 MB and a MindRecord file takes 32 MB at most"):
+        records._write_shard(tmp_path, "train-00000-of-00001.mindrecord", photos.images[:1], [0], 0, None)
+
+
+# Packs the photos of a folder, one a shard, and never comes to an end by itself.
+PACK = """
+import sys
+from pathlib import Path
+from mindcv_shufflenet.data.datasets import open_split
+from mindcv_shufflenet.data.records import pack
+
+def note(images):
+    print("packed", images, flush=True)
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    split = open_split("folder", folder, "train")
+    pack(split, "train", folder / "out", {}, images_per_shard=1, short_side=None, processes=1, on_shard=note)
+"""
+
+
+@pytest.mark.parametrize("victim", ["main", "worker"])
+def test_a_packing_that_is_killed_leaves_no_process_and_goes_on(photos: Split, tmp_path: Path, victim: str) -> None:
+    script = tmp_path / "pack.py"
+    script.write_text(PACK)
+    words = [sys.executable, str(script), str(tmp_path / "photos")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(words, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    while process.stdout.readline() != "packed 1\n":
+        assert process.poll() is None
+    workers = [child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    assert len(workers) == 1
+    (process if victim == "main" else workers[0]).kill()
+    _, error = process.communicate()
+    assert psutil.wait_procs(workers, timeout=10)[1] == []
+    if victim == "worker":
+        assert "RunError: a process that packs was killed, or is out of memory" in error
+    done = subprocess.run(words, env=environment, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[1]) > 0
+    assert len(content(tmp_path / "photos" / "out")) == COUNT

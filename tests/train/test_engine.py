@@ -9,7 +9,9 @@ import pytest
 from mindspore import Tensor, nn
 
 from mindcv_shufflenet.config import parse_config
-from mindcv_shufflenet.train.engine import TrainStep, compiled
+from mindcv_shufflenet.models.registry import create_model
+from mindcv_shufflenet.parallel.sync_norm import SyncBatchNorm, synchronise_batch_norm
+from mindcv_shufflenet.train.engine import TrainStep, compiled, mixed_precision
 from mindcv_shufflenet.train.losses import CrossEntropy
 
 IMAGES, CLASSES, FEATURES = 6, 4, 5
@@ -67,3 +69,15 @@ def test_step(execution: dict[str, Any], smoothing: float, scale: float, limit: 
     assert float(loss.asnumpy()) == pytest.approx(expected_loss, rel=1e-5)
     np.testing.assert_allclose(network.dense.weight.asnumpy(), expected_weight, rtol=1e-4, atol=1e-6)
     assert int(correct.asnumpy()) == hits
+
+
+@pytest.mark.parametrize("level", ["O2", "O3"])
+def test_synchronised_statistics_stay_float32(level: str) -> None:
+    """In float16 they would be rounded at every step, and not move."""
+    network = create_model("shufflenet_v2_x0_5", stem="cifar")
+    synchronise_batch_norm(network, "CPU", 2)
+    cells = [cell for _, cell in mixed_precision(network, level).cells_and_names()]
+    norms = [cell.get_flags() for cell in cells if isinstance(cell, SyncBatchNorm)]
+    assert len(norms) == 56
+    assert all(flags["fp32"] and not flags["fp16"] for flags in norms)
+    assert all(cell.get_flags()["fp16"] for cell in cells if isinstance(cell, nn.Conv2d))

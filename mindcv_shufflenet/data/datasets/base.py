@@ -28,16 +28,18 @@ class Records:
     Attributes:
         files: in the order of their records.
         rows: the records that are meant, counted over all files, ``[N] int64``.
+        checksum: of all records in the files, as the manifest tells it.
     """
 
     files: tuple[str, ...]
     rows: np.ndarray
+    checksum: str
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, chosen: np.ndarray) -> "Records":
-        return Records(self.files, self.rows[chosen])
+        return Records(self.files, self.rows[chosen], self.checksum)
 
 
 @dataclass(frozen=True, eq=False)

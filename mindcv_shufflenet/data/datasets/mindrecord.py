@@ -1,19 +1,37 @@
-"""MindRecord files as ``shufflenet data prepare`` packs them: ``SPLIT-*.mindrecord``, a manifest and the classes."""
+"""MindRecord files as ``shufflenet data prepare`` packs them: ``SPLIT-*.mindrecord`` and their manifest."""
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mindcv_shufflenet.data.datasets.base import Records, Split, read_classes_file
+from mindcv_shufflenet.data.datasets.base import Records, Split
 from mindcv_shufflenet.errors import UserError
 
-CLASSES = "classes.json"
+# Version of the manifest.
+FORMAT = 1
 
 
 def manifest_path(folder: Path, split: str) -> Path:
     """Where the shards of a split are listed."""
     return folder / f"{split}.json"
+
+
+def files_of(shard: str) -> tuple[str, str]:
+    """The files of a shard: the records, and MindSpore's index of them."""
+    return shard, f"{shard}.db"
+
+
+def fault_of(folder: Path, shard: dict[str, Any]) -> str | None:
+    """Say what is wrong with the files of a shard that a manifest lists, as far as their sizes tell."""
+    for name, size in zip(files_of(shard["name"]), shard["bytes"], strict=True):
+        if not (folder / name).is_file():
+            return f"no {folder / name}"
+        if (found := (folder / name).stat().st_size) != size:
+            return f"{folder / name} has {found} bytes and not {size}"
+    return None
 
 
 def read_split(data_dir: Path, split: str, _train_split: str = "train") -> Split:
@@ -28,20 +46,22 @@ def read_split(data_dir: Path, split: str, _train_split: str = "train") -> Split
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         labels = np.array(manifest["labels"], np.int32)
-        names = [str(shard["name"]) for shard in manifest["shards"]]
-        packed = sum(shard["images"] for shard in manifest["shards"])
+        shards, classes = manifest["shards"], manifest["classes"]
+        packed = sum(shard["images"] for shard in shards)
+        fault = next((fault for shard in shards if (fault := fault_of(data_dir, shard))), None)
+        files = tuple(str(data_dir / shard["name"]) for shard in shards)
+        checksum = hashlib.sha256("".join(shard["sha256"] for shard in shards).encode()).hexdigest()
+        names, indices = tuple(classes["names"]), {**classes["indices"]}
+        is_ours = manifest["format"] == FORMAT
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"cannot read {path}: it is damaged; pack the data set anew with --overwrite") from error
+    if not is_ours:
+        raise UserError(f"{path} is of another version of this program: pack the data set anew with --overwrite")
     if packed != manifest["images"]:
         raise UserError(
             f"{data_dir} holds {packed} of the {manifest['images']} images of {split}: the packing was stopped; give"
             " its command again to finish it"
         )
-    missing = [name for shard in names for name in (shard, f"{shard}.db") if not (data_dir / name).is_file()]
-    if missing:
-        raise UserError(f"no {data_dir / missing[0]}, which {path.name} lists; copy it there or pack anew")
-    classes = read_classes_file(data_dir / CLASSES)
-    if classes is None:
-        raise UserError(f"no {data_dir / CLASSES}, which names the classes; copy it there or pack anew")
-    files = tuple(str(data_dir / name) for name in names)
-    return Split(Records(files, np.arange(len(labels))), labels, tuple(classes["names"]), classes["indices"])
+    if fault:
+        raise UserError(f"{fault}, unlike what {path.name} tells; copy it there again or pack anew")
+    return Split(Records(files, np.arange(len(labels)), checksum), labels, names, indices)
