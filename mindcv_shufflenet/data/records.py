@@ -31,8 +31,8 @@ from mindcv_shufflenet.files import atomic_write, publish
 SCHEMA = {"image": {"type": "bytes"}, "label": {"type": "int32"}, "index": {"type": "int64"}}
 # Records that are handed to the writer at a time.
 _RECORDS = 256
-# Bytes of an image that fit a page of MindSpore's writer beside the record's other fields.
-_LARGEST = (32 << 20) - (1 << 16)
+# Bytes of an image that surely fit a page of MindSpore's writer, 32 MB, beside the record's other fields.
+_LARGEST = 31 << 20
 
 
 @dataclass
@@ -217,8 +217,8 @@ def _fitting(image: Path | np.ndarray, short_side: int | None) -> bytes:
     content = encoded(image, short_side)
     if len(content) > _LARGEST:
         raise UserError(
-            f"image {image} has {len(content) >> 20} MB and a MindRecord file takes 32 MB at most:"
-            " give --short_side, or store it as a JPEG"
+            f"image {image} has {len(content) / 2**20:.1f} MB and a MindRecord file takes {_LARGEST / 2**20:.1f} MB at"
+            " most: give --short_side, or store it as a JPEG"
         )
     return content
 
