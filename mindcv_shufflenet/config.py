@@ -18,10 +18,6 @@ from mindcv_shufflenet.option_types import leaf_types
 NOT_BUILT: dict[str, tuple[Any, ...]] = {
     "auto_augment": (None,),
     "aug_splits": (0,),
-    "aug_repeats": (0, 1),
-    "mixup": (0.0,),
-    "cutmix": (0.0,),
-    "cutmix_prob": (1.0,),
     "drop_path_rate": (None, 0.0),
     "ema": (False,),
     "ema_decay": (0.9999,),
@@ -111,6 +107,8 @@ class Config(
             raise ValueError("use_nesterov needs a momentum above 0")
         if self.use_nesterov and self.opt == "adamw":
             raise ValueError("use_nesterov is for sgd, momentum and adam; adamw has no such form")
+        if self.aug_repeats > 1 and not self.shuffle:
+            raise ValueError("aug_repeats needs shuffle: without it the same images would be left out of each epoch")
         if self.random_weights and self.ckpt_path:
             raise ValueError("random_weights and ckpt_path are both given; leave one out")
         if self.reset_classifier and not self.ckpt_path and not self.pretrained:

@@ -80,7 +80,7 @@ class AugmentationOptions(_Options):
     interpolation: Literal["bilinear", "nearest", "bicubic", "area"] = Field("bilinear", description="of a resize")
     auto_augment: str | None = Field(None, description="augmentation policy")
     aug_splits: int = Field(0, ge=0, description="augmentation splits of AugMix")
-    aug_repeats: int = Field(0, ge=0, description="repeated augmentation")
+    aug_repeats: int = Field(0, ge=0, description="how often an epoch shows each image that it shows; 0 and 1: once")
     re_prob: Fraction = Field(0.0, description="probability of erasing a rectangle")
     re_scale: tuple[Positive, Positive] = Field((0.02, 0.33), description="smallest and largest erased area")
     re_ratio: tuple[Positive, Positive] = Field((0.3, 3.3), description="smallest and largest height/width of it")
@@ -101,9 +101,11 @@ class AugmentationOptions(_Options):
         description="resize of validation: opencv (no antialiasing; mindcv's and our weights) or pillow (antialiased;"
         " torchvision's and most others')",
     )
-    mixup: NonNegative = Field(0.0, description="alpha of mixup")
-    cutmix: NonNegative = Field(0.0, description="alpha of cutmix")
-    cutmix_prob: Fraction = Field(1.0, description="probability of mixup or cutmix")
+    mixup: NonNegative = Field(0.0, description="alpha of mixup; 0: none")
+    cutmix: NonNegative = Field(0.0, description="alpha of CutMix; 0: none")
+    cutmix_prob: Fraction = Field(
+        1.0, description="probability of mixing a batch; train_top1 then counts the class with the larger share"
+    )
 
 
 class ModelOptions(_Options):

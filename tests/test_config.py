@@ -58,6 +58,7 @@ def test_every_option_of_mindcv_exists() -> None:
         ({"opt": "adamw", "use_nesterov": True}, "use_nesterov is for"),
         ({"overwrite": True, "resume_opt": True}, "give only one of them"),
         ({"ckpt_save_policy": "top_k", "val_while_train": False}, "ckpt_save_policy=top_k"),
+        ({"aug_repeats": 2, "shuffle": False}, "aug_repeats needs shuffle"),
         ({"filter_bias_and_bn": "maybe"}, "filter_bias_and_bn is 'maybe'"),
     ],
 )
@@ -69,7 +70,7 @@ def test_a_wrong_option_gets_one_line(values: dict[str, object], message: str) -
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("ema", True), ("opt", "lion"), ("mixup", 0.2), ("scheduler", "one_cycle"), ("loss", "BCE")],
+    [("ema", True), ("opt", "lion"), ("auto_augment", "randaug"), ("scheduler", "one_cycle"), ("loss", "BCE")],
 )
 def test_what_is_not_built_is_refused(name: str, value: object) -> None:
     with pytest.raises(UserError, match=f"{name}=.* is not built yet; what works is"):

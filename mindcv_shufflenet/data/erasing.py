@@ -1,7 +1,7 @@
 """Random erasing (Zhong et al. 2017, arXiv:1708.04896), drawn anew for each image and epoch.
 
 MindSpore's own operation draws from a stream that its worker threads share, so two runs differ; here the draw depends
-on the seed, the epoch and the image alone, and a resumed training repeats it.
+on the seed, the epoch and the image's place in it, and a resumed training repeats it.
 """
 
 from typing import Literal
@@ -37,17 +37,17 @@ class Erasing:
         self.value = value
         self.max_attempts = max_attempts
 
-    def __call__(self, images: np.ndarray, indices: np.ndarray, seed: int, epoch: int) -> None:
+    def __call__(self, images: np.ndarray, positions: np.ndarray, seed: int, epoch: int) -> None:
         """Erase in place.
 
         Args:
             images: ``[N, C, H, W] float32``, normalised.
-            indices: ``[N]``, the place of each image in its data set.
+            positions: ``[N]``, the place of each image in the epoch's order.
             seed: of the training.
             epoch: from 0.
         """
-        for image, index in zip(images, indices, strict=True):
-            rng = generator(seed, Stream.ERASING, epoch, int(index))
+        for image, position in zip(images, positions, strict=True):
+            rng = generator(seed, Stream.ERASING, epoch, int(position))
             if rng.random() < self.probability:
                 self._erase(image, rng)
 

@@ -1,7 +1,7 @@
 """Batches of a split, in an order and with an augmentation that depend on the seed and the epoch alone.
 
-Several ranks read the same order: a step's images are the next ``batch_size`` times ranks ones, and each rank has its
-slice of them.
+Several ranks read the same order: a step's images are the next ``batch_size`` times ranks ones, which the ranks deal
+out among them one by one.
 """
 
 import math
@@ -16,15 +16,19 @@ from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.data.datasets.base import Records, Split
 from mindcv_shufflenet.data.erasing import Erasing
 from mindcv_shufflenet.data.headers import find_undecodable
+from mindcv_shufflenet.data.mixing import Mixing
 from mindcv_shufflenet.data.seeds import Stream, generator, pipeline_seed
 from mindcv_shufflenet.data.transforms import Operation, eval_operations, train_operations
 from mindcv_shufflenet.errors import UserError, first_line
 
-COLUMNS = ["image", "label", "index"]
+COLUMNS = ["image", "label"]
 
 
 class Batch(NamedTuple):
-    """``image [N, C, H, W] float32``, ``label [N] int32``, ``valid [N] bool`` (False: padding)."""
+    """``image [N, C, H, W] float32``, ``label [N] int32``, ``valid [N] bool`` (False: padding).
+
+    Of mixed images the label is ``[N, num_classes] float32``, the share of each class.
+    """
 
     image: np.ndarray
     label: np.ndarray
@@ -45,7 +49,11 @@ class Loader:
             batches are shorter, and where they do not share out evenly the epoch's first images fill them up.
         pad_remainder: share out each image once, which may give a rank a batch less, and fill up the last batch with
             zeros, marked in ``valid``.
+        repeats: how often an epoch shows each image that it shows, differently augmented (Hoffer et al. 2019,
+            arXiv:1901.09335); it has as many images as the split whatever this is. Ranks, as far as there are, share
+            out the repetitions of an image.
         erasing: erases rectangles of the finished images.
+        mixing: mixes the images of a batch after that.
         rank: whose batches these are.
         ranks: how many ranks share the images.
     """
@@ -61,7 +69,9 @@ class Loader:
         shuffle: bool = False,
         drop_remainder: bool = False,
         pad_remainder: bool = False,
+        repeats: int = 1,
         erasing: Erasing | None = None,
+        mixing: Mixing | None = None,
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
@@ -73,40 +83,37 @@ class Loader:
         self.shuffle = shuffle
         self.drop_remainder = drop_remainder
         self.pad_remainder = pad_remainder
+        self.repeats = repeats
         self.erasing = erasing
+        self.mixing = mixing
         self.rank = rank
         self.ranks = ranks
 
     def __len__(self) -> int:
         """Batches of this rank an epoch."""
-        if self.pad_remainder:
-            return math.ceil(len(self.shard(0)) / self.batch_size)
-        full, rest = divmod(len(self.split), self.batch_size * self.ranks)
-        return full + (rest > 0 and not self.drop_remainder)
+        return math.ceil(len(self.positions()) / self.batch_size)
 
     @property
     def repeated(self) -> int:
-        """How many images an epoch reads twice, so that its last batches are equally long on all ranks."""
-        rest = len(self.split) % (self.batch_size * self.ranks)
-        return 0 if self.drop_remainder or self.pad_remainder else -rest % self.ranks
+        """How many images an epoch reads once more, so that its last batches are equally long on all ranks."""
+        return 0 if self.drop_remainder or self.pad_remainder else -len(self.split) % self.ranks
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the indices of an epoch's images in the order in which all ranks together read them."""
-        if not self.shuffle:
-            return np.arange(len(self.split))
-        return generator(self.seed, Stream.ORDER, epoch).permutation(len(self.split))
+        images = np.arange(len(self.split))
+        if self.shuffle:
+            images = generator(self.seed, Stream.ORDER, epoch).permutation(len(self.split))
+        return np.repeat(images, self.repeats)[: len(images)]
 
-    def shard(self, epoch: int) -> np.ndarray:
-        """Return the indices of the images of an epoch that this rank reads, in order."""
-        order = self.order(epoch)
+    def positions(self) -> np.ndarray:
+        """Return the places in an epoch's order that this rank reads; those behind its end are at its beginning."""
+        count = len(self.split)
         if self.pad_remainder:
-            return np.array_split(order, self.ranks)[self.rank]
-        whole = len(order) - len(order) % (self.batch_size * self.ranks)
-        shard = order[:whole].reshape(-1, self.ranks, self.batch_size)[:, self.rank].ravel()
-        if self.drop_remainder or whole == len(order):
-            return shard
-        rest = np.concatenate([order[whole:], order[: self.repeated]])
-        return np.concatenate([shard, np.split(rest, self.ranks)[self.rank]])
+            return np.array_split(np.arange(count), self.ranks)[self.rank]
+        count += self.repeated
+        if self.drop_remainder:
+            count -= count % (self.batch_size * self.ranks)
+        return np.arange(self.rank, count, self.ranks)
 
     def batches(self, epoch: int = 0, first: int = 0) -> Iterator[Batch]:
         """Give the batches of an epoch from batch ``first`` on.
@@ -114,21 +121,24 @@ class Loader:
         Raises:
             UserError: an image cannot be decoded; its path is named.
         """
-        shard = self.shard(epoch).tolist()
-        if not shard:
+        positions = self.positions()
+        if not len(positions):
             return
         ds.config.set_seed(pipeline_seed(self.seed, epoch, self.rank))
-        pipeline = self._open(shard)
+        pipeline = self._open(self.order(epoch)[positions % len(self.split)].tolist())
         pipeline = pipeline.map(self.operations, "image", num_parallel_workers=self.workers)
         pipeline = pipeline.batch(self.batch_size)
         rows = None
         try:
             rows = pipeline.create_tuple_iterator(num_epochs=1, output_numpy=True)
-            for position, (image, label, index) in enumerate(rows):
-                if position < first:
+            for number, (image, label) in enumerate(rows):
+                if number < first:
                     continue
                 if self.erasing:
-                    self.erasing(image, index, self.seed, epoch)
+                    start = number * self.batch_size
+                    self.erasing(image, positions[start : start + len(image)], self.seed, epoch)
+                if self.mixing:
+                    label = self.mixing(image, label, self.seed, epoch, number)
                 yield self._finish(image, label)
         except RuntimeError as error:
             raise self._explain(error) from error
@@ -136,18 +146,18 @@ class Loader:
             if rows:
                 rows.stop()  # ends the pipeline's threads when the reader leaves early
 
-    def _open(self, shard: list[int]) -> ds.Dataset:
-        """Return the undecoded rows ``image, label, index`` of some images of the split."""
+    def _open(self, indices: list[int]) -> ds.Dataset:
+        """Return the undecoded rows ``image, label`` of some images of the split."""
         images = self.split.images
         if isinstance(images, Records):
-            rows = images.rows[shard].tolist()
+            rows = images.rows[indices].tolist()
             return ds.MindDataset(
                 list(images.files), COLUMNS, num_parallel_workers=1, shuffle=None, sampler=ds.SubsetSampler(rows)
             )
         return ds.GeneratorDataset(
             _Source(images, self.split.labels),
             COLUMNS,
-            sampler=shard,
+            sampler=indices,
             num_parallel_workers=1,
             python_multiprocessing=False,
         )
@@ -184,10 +194,10 @@ class _Source:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32, np.int64]:
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32]:
         image = self.images[index]
         pixels = np.fromfile(image, np.uint8) if isinstance(image, Path) else image
-        return pixels, self.labels[index], np.int64(index)
+        return pixels, self.labels[index]
 
 
 def train_loader(config: Config, split: Split, workers: int, rank: int = 0, ranks: int = 1) -> Loader:
@@ -205,6 +215,7 @@ def train_loader(config: Config, split: Split, workers: int, rank: int = 0, rank
             f" use --batch_size {len(split) // ranks} or less"
         )
     erasing = Erasing(config.re_prob, config.re_scale, config.re_ratio, config.re_value, config.re_max_attempts)
+    mixing = Mixing(config.mixup, config.cutmix, config.cutmix_prob, split.num_classes)
     return Loader(
         split,
         train_operations(config, encoded=not isinstance(split.images, np.ndarray)),
@@ -213,7 +224,9 @@ def train_loader(config: Config, split: Split, workers: int, rank: int = 0, rank
         seed=config.seed,
         shuffle=config.shuffle,
         drop_remainder=config.drop_remainder,
+        repeats=max(config.aug_repeats, 1),
         erasing=erasing if config.re_prob else None,
+        mixing=mixing if config.mixup or config.cutmix else None,
         rank=rank,
         ranks=ranks,
     )

@@ -16,6 +16,7 @@ class Stream(IntEnum):
     AUGMENTATION = 1
     ERASING = 2
     DROPOUT = 3
+    MIXING = 4
 
 
 def generator(seed: int, stream: Stream, *position: int) -> np.random.Generator:

@@ -80,6 +80,8 @@ class _Meeting(NamedTuple):
 
 def _meet_by_mpi(world: World) -> Met:
     """Agree through MPI on where rank 0 listens."""
+    # Open MPI's transport over libfabric sleeps a second where it finds no card, and a few bytes need none.
+    os.environ.setdefault("OMPI_MCA_btl", "^ofi")
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:

@@ -24,8 +24,10 @@ class TrainStep(nn.Cell):
         loss_scale: factor of the loss during the backward pass, so that small float16 gradients do not vanish.
         max_gradient_norm: limit of the global norm of the gradients; None: no limit.
 
-    Inputs: images ``[N, C, H, W] float32``, labels ``[N] int32``, dropout mask ``[N, num_features] float32`` or None.
-    Outputs: the loss, and how many images were classified correctly before the update.
+    Inputs: images ``[N, C, H, W] float32``, labels ``[N] int32`` or, of mixed images, the share of each class
+    ``[N, num_classes] float32``, dropout mask ``[N, num_features] float32`` or None.
+    Outputs: the loss, and how many images were classified correctly before the update: as the class with the largest
+    share.
     """
 
     def __init__(
@@ -56,6 +58,8 @@ class TrainStep(nn.Cell):
 
     def hits(self, logits: Tensor, label: Tensor) -> Tensor:
         """Return 1 for each image that is classified correctly, ``[N] int32``."""
+        if label.ndim == 2:
+            label = ops.cast(ops.argmax(label, 1), ms.int32)
         return ops.cast(ops.equal(ops.cast(ops.argmax(logits, 1), ms.int32), label), ms.int32)
 
     def update(self, loss: Tensor, gradients: tuple[Tensor, ...]) -> Tensor:

@@ -7,7 +7,8 @@ from mindspore import Tensor, nn, ops
 class CrossEntropy(nn.Cell):
     """Mean cross entropy in float32 against labels of which ``label_smoothing`` is spread evenly over all classes.
 
-    Inputs: logits ``[N, num_classes]``, labels ``[N] int32``. Output: a scalar, in nats.
+    Inputs: logits ``[N, num_classes]``, labels ``[N] int32`` or ``[N, num_classes] float32``, the share of each class.
+    Output: a scalar, in nats.
     Source: Szegedy et al. 2015, arXiv:1512.00567, section 7.
     """
 

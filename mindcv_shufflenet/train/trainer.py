@@ -123,7 +123,7 @@ class Trainer:
             return None
         world = self.group.world
         draw = generator(self.config.seed, Stream.DROPOUT, self._steps_done())
-        kept = draw.random((world.size, images, self.num_features))[world.rank] >= rate
+        kept = draw.random((images, world.size, self.num_features))[:, world.rank] >= rate
         return (kept / (1 - rate)).astype(np.float32)
 
     def _read_losses(self) -> None:

@@ -50,7 +50,8 @@ def start(*words: object, script: str = "train.py", **options: object) -> subpro
 
 
 @contextmanager
-def _small_network() -> Iterator[None]:
+def small_network() -> Iterator[None]:
+    """Let commands in this process use the small network."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (keys, convert, shufflenet_v2):
             patch.setattr(module, "STAGE_BLOCKS", SMALL_BLOCKS)
@@ -60,7 +61,7 @@ def _small_network() -> Iterator[None]:
 @pytest.fixture
 def small() -> Iterator[None]:
     """Let the commands of a test use the small network."""
-    with _small_network():
+    with small_network():
         yield
 
 
@@ -68,7 +69,7 @@ def small() -> Iterator[None]:
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run directory of a training of two epochs that was not disturbed, of the small network."""
     folder = tmp_path_factory.mktemp("finished")
-    with _small_network():
+    with small_network():
         status = cli.main([*TINY, "--epoch_size", "2", "--ckpt_save_dir", str(folder)], verb="train")
     assert status == 0
     return folder

@@ -45,12 +45,12 @@ def test_one_value_a_channel_and_random_values() -> None:
     assert values.std() == pytest.approx(1, abs=0.02)
 
 
-def test_a_draw_depends_on_seed_epoch_and_image_alone() -> None:
+def test_a_draw_depends_on_seed_epoch_and_place_alone() -> None:
     options = {"probability": 0.5, "scale": (0.02, 0.33), "ratio": (0.3, 3.3), "value": "random", "max_attempts": 10}
 
-    def run(indices: list[int], seed: int, epoch: int) -> np.ndarray:
-        images = np.zeros((len(indices), 3, 16, 16), np.float32)
-        Erasing(**options)(images, np.array(indices), seed, epoch)
+    def run(positions: list[int], seed: int, epoch: int) -> np.ndarray:
+        images = np.zeros((len(positions), 3, 16, 16), np.float32)
+        Erasing(**options)(images, np.array(positions), seed, epoch)
         return images
 
     together = run([3, 4, 5], 1, 2)

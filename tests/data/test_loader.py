@@ -43,8 +43,12 @@ def test_validation_sees_every_image_once_and_pads_the_last_batch(batch_size: in
     assert (images.dtype, batches[0].label.dtype) == (np.float32, np.int32)
 
 
+def numbers(images: np.ndarray) -> list[int]:
+    return [int(number) for number in images[:, 0, 0, 0]]
+
+
 def order(loader: Loader, epoch: int) -> list[int]:
-    return [int(number) for batch in loader.batches(epoch) for number in batch.image[:, 0, 0, 0]]
+    return [number for batch in loader.batches(epoch) for number in numbers(batch.image)]
 
 
 def shuffled(seed: int = 1, workers: int = 2, **options: Any) -> Loader:
@@ -187,13 +191,38 @@ def test_ranks_share_the_steps_of_one_rank(ranks: int, drop: bool) -> None:
     whole = of_rank(0, 1, batch_size=4 * ranks, drop_remainder=drop)
     assert {len(loader) for loader in loaders} == {len(whole)}
     together = zip(*map(collect, loaders), strict=True)
-    steps = [[int(n) for batch in parts for n in batch.image[:, 0, 0, 0]] for parts in together]
-    expected = [[int(n) for n in batch.image[:, 0, 0, 0]] for batch in collect(whole)]
+    steps = [numbers(np.stack([batch.image for batch in parts], 1).reshape(-1, 3, 16, 16)) for parts in together]
+    expected = [numbers(batch.image) for batch in collect(whole)]
     repeated = 0 if drop else -(26 % (4 * ranks)) % ranks
     assert {loader.repeated for loader in loaders} == {repeated}
     if repeated:
         expected[-1] += expected[0][:repeated]
     assert steps == expected
+
+
+@pytest.mark.parametrize("drop", [True, False])
+@pytest.mark.parametrize("size", [2, 6])
+def test_partners_are_the_same_on_any_number_of_ranks(size: int, drop: bool) -> None:
+    """Mixed and partly erased images and their targets, with repetitions of which each is erased in its own way."""
+    options = {"mixup": 0.4, "cutmix": 1.0, "re_prob": 0.5, "aug_repeats": 3, "drop_remainder": drop}
+    whole = collect(of_rank(0, 1, 28, batch_size=12, **options), epoch=1)
+    ranks = 12 // size
+    parts = [collect(of_rank(rank, ranks, 28, batch_size=size, **options), epoch=1) for rank in range(ranks)]
+    assert len(whole) == (2 if drop else 3)
+    for batch, *shares in zip(whole[:2], *parts, strict=False):
+        for name in ("image", "label"):
+            together = np.stack([getattr(share, name) for share in shares], 1)
+            np.testing.assert_array_equal(together.reshape(-1, *together.shape[2:]), getattr(batch, name))
+
+
+def test_repeated_augmentation() -> None:
+    """Every image that an epoch shows it shows three times in a row, so that ranks draw each in their own way."""
+    epochs = [order(shuffled(aug_repeats=3, drop_remainder=False), epoch) for epoch in range(8)]
+    assert all(len(shown) == 10 and shown[:9:3] == shown[1:9:3] == shown[2:9:3] for shown in epochs)
+    assert all(len(set(shown)) == 4 for shown in epochs)
+    assert {number for shown in epochs for number in shown} == set(range(10))
+    shares = [of_rank(rank, 3, 30, aug_repeats=3) for rank in range(3)]
+    assert order(shares[0], 5) == order(shares[1], 5) == order(shares[2], 5)
 
 
 @pytest.mark.parametrize(("count", "ranks"), [(26, 2), (26, 3), (7, 3), (2, 3)])
@@ -203,7 +232,7 @@ def test_ranks_validate_every_image_once(count: int, ranks: int) -> None:
     parts = [collect(loader) for loader in loaders]
     assert [len(part) for part in parts] == [len(loader) for loader in loaders]
     assert len({batch.image.shape for part in parts for batch in part}) == 1
-    seen = [int(n) for part in parts for batch in part for n in batch.image[batch.valid][:, 0, 0, 0]]
+    seen = [number for part in parts for batch in part for number in numbers(batch.image[batch.valid])]
     assert seen == list(range(count))
 
 

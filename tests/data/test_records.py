@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,19 +23,38 @@ from mindcv_shufflenet.errors import RunError, UserError
 
 ROOT = Path(__file__).parents[2]
 COUNT = 11
-OPTIONS: dict[str, Any] = {"images_per_shard": 4, "short_side": None, "processes": 2}
+OPTIONS: dict[str, Any] = {"images_per_shard": 4, "short_side": None, "processes": 1}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of JPEG files of two classes."""
+    rng = np.random.default_rng(0)
+    root = tmp_path_factory.mktemp("photos")
+    for number in range(COUNT):
+        path = root / "train" / "ab"[number % 2] / f"{number:02}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(256, size=(40, 60, 3), dtype=np.uint8)).save(path, quality=90)
+    return root
+
+
+@pytest.fixture(scope="module")
+def photos(folder: Path) -> Split:
+    return open_split("folder", folder, "train")
+
+
+@pytest.fixture(scope="module")
+def packed(photos: Split, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of their shards, written by two processes."""
+    out = tmp_path_factory.mktemp("packed")
+    pack(photos, "train", out, {"dataset": "folder"}, **(OPTIONS | {"processes": 2}))
+    return out
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> Split:
-    """JPEG files of two classes."""
-    rng = np.random.default_rng(0)
-    folder = tmp_path / "photos" / "train"
-    for number in range(COUNT):
-        path = folder / "ab"[number % 2] / f"{number:02}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(256, size=(40, 60, 3), dtype=np.uint8)).save(path, quality=90)
-    return open_split("folder", tmp_path / "photos", "train")
+def copied(packed: Path, tmp_path: Path) -> Path:
+    """The same, to be damaged."""
+    return Path(shutil.copytree(packed, tmp_path / "copied"))
 
 
 def content(folder: Path, name: str = "train") -> list[tuple[int, int, bytes]]:
@@ -42,42 +62,39 @@ def content(folder: Path, name: str = "train") -> list[tuple[int, int, bytes]]:
     return [(int(row["index"]), int(row["label"]), bytes(row["image"])) for row in rows]
 
 
-def test_the_records_are_the_files(photos: Split, tmp_path: Path) -> None:
+def test_the_records_are_the_files(photos: Split, packed: Path, tmp_path: Path) -> None:
     assert isinstance(photos.images, list)
-    manifest = pack(photos, "train", tmp_path / "out", {"dataset": "folder"}, **OPTIONS)
-    assert [shard["images"] for shard in manifest.shards] == [4, 4, 3]
+    manifest = json.loads((packed / "train.json").read_text())
+    assert [shard["images"] for shard in manifest["shards"]] == [4, 4, 3]
     expected = [(i, int(photos.labels[i]), photos.images[i].read_bytes()) for i in range(COUNT)]
-    assert content(tmp_path / "out") == expected
-    other = tmp_path / "smaller"
-    pack(photos, "train", other, {"dataset": "folder"}, **(OPTIONS | {"short_side": 20}))
-    packed = open_split("mindrecord", tmp_path / "out", "train")
-    assert isinstance(packed.images, Records)
-    np.testing.assert_array_equal(packed.labels, photos.labels)
-    assert (packed.class_names, packed.class_to_index) == (photos.class_names, photos.class_to_index)
-    assert packed.images.checksum != open_split("mindrecord", other, "train").images.checksum
-    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert content(packed) == expected
+    smaller = pack(photos, "train", tmp_path, {"dataset": "folder"}, **(OPTIONS | {"short_side": 20}))
+    assert [shard["images"] for shard in smaller.shards] == [4, 4, 3]
+    split = open_split("mindrecord", packed, "train")
+    assert isinstance(split.images, Records)
+    np.testing.assert_array_equal(split.labels, photos.labels)
+    assert (split.class_names, split.class_to_index) == (photos.class_names, photos.class_to_index)
+    assert split.images.checksum != open_split("mindrecord", tmp_path, "train").images.checksum
+    names = {path.name for path in packed.iterdir()}
     shards = {f"train-0000{number}-of-00003.mindrecord" for number in range(3)}
     assert names == {"train.json"} | shards | {f"{shard}.db" for shard in shards}
 
 
-def test_training_from_records_reads_what_the_files_give(photos: Split, tmp_path: Path) -> None:
-    pack(photos, "train", tmp_path, {}, **OPTIONS)
-    packed = open_split("mindrecord", tmp_path, "train")
+def test_training_from_records_reads_what_the_files_give(photos: Split, packed: Path) -> None:
+    split = open_split("mindrecord", packed, "train")
     config = parse_config({"image_resize": 32, "batch_size": 3, "re_prob": 0.5, "drop_remainder": False})
     for make in (train_loader, eval_loader):
         for rank in (0, 1):
             pairs = zip(
-                make(config, photos, 1, rank, 2).batches(1), make(config, packed, 1, rank, 2).batches(1), strict=True
+                make(config, photos, 1, rank, 2).batches(1), make(config, split, 1, rank, 2).batches(1), strict=True
             )
             for one, other in pairs:
                 np.testing.assert_array_equal(one.label, other.label)
                 np.testing.assert_array_equal(one.image, other.image)
 
 
-def test_packing_goes_on_where_it_was_stopped(photos: Split, tmp_path: Path) -> None:
-    options = OPTIONS | {"images_per_shard": 1, "processes": 1}
-    pack(photos, "train", tmp_path / "whole", {}, **options)
-    out = tmp_path / "out"
+def test_packing_goes_on_where_it_was_stopped(photos: Split, packed: Path, tmp_path: Path) -> None:
+    options, out = OPTIONS | {"images_per_shard": 1}, tmp_path
 
     class StoppedError(Exception):
         pass
@@ -95,12 +112,12 @@ def test_packing_goes_on_where_it_was_stopped(photos: Split, tmp_path: Path) -> 
         open_split("mindrecord", out, "train")
     kept = {path.name: path.stat().st_mtime_ns for path in out.glob("*.mindrecord")}
     assert 0 < len(kept) < COUNT
-    packed: list[int] = []
-    pack(photos, "train", out, {}, on_shard=packed.append, **options)
-    assert packed[0] == len(kept)
-    assert sum(packed) == COUNT
+    counts: list[int] = []
+    pack(photos, "train", out, {}, on_shard=counts.append, **options)
+    assert counts[0] == len(kept)
+    assert sum(counts) == COUNT
     assert all((out / name).stat().st_mtime_ns == time for name, time in kept.items())
-    assert content(out) == content(tmp_path / "whole")
+    assert content(out) == content(packed)
     with pytest.raises(UserError, match="holds a packing of other images or with other options; give --overwrite"):
         pack(photos, "train", out, {"short_side": 20}, **options)
 
@@ -154,37 +171,35 @@ def test_images_that_are_not_rgb_are_made_smaller(tmp_path: Path, mode: str, suf
         assert np.abs(np.asarray(after.convert("RGB"), np.float32) - expected).mean() < 12
 
 
-def test_what_is_read_back_is_compared(photos: Split, tmp_path: Path) -> None:
-    pack(photos, "train", tmp_path, {}, **OPTIONS)
-    shard = next(tmp_path.glob("*.mindrecord"))
+def test_what_is_read_back_is_compared(packed: Path) -> None:
+    shard = next(packed.glob("*.mindrecord"))
     with pytest.raises(RunError, match="look at the disk"):
         records._verify(shard, 4, "0" * 64)
 
 
-def test_a_packing_that_is_not_whole_is_told(photos: Split, tmp_path: Path) -> None:
+def test_a_packing_that_is_not_whole_is_told(copied: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="shufflenet data prepare"):
         open_split("mindrecord", tmp_path, "train")
-    pack(photos, "train", tmp_path, {}, **OPTIONS)
-    shard = next(tmp_path.glob("*.mindrecord"))
+    shard = next(copied.glob("*.mindrecord"))
     shard.rename(tmp_path / "elsewhere")
     with pytest.raises(UserError, match=f"no {shard}, unlike what train.json tells"):
-        open_split("mindrecord", tmp_path, "train")
+        open_split("mindrecord", copied, "train")
     (tmp_path / "elsewhere").rename(shard)
     whole = shard.read_bytes()
     shard.write_bytes(whole[:-1])
     with pytest.raises(
         UserError, match=f"{shard} has {len(whole) - 1} bytes and not {len(whole)}, unlike what train.json"
     ):
-        open_split("mindrecord", tmp_path, "train")
+        open_split("mindrecord", copied, "train")
     shard.write_bytes(whole)
-    manifest = tmp_path / "train.json"
+    manifest = copied / "train.json"
     text = manifest.read_text()
     manifest.write_text(text[: len(text) // 2])
     with pytest.raises(UserError, match=f"cannot read {manifest}"):
-        open_split("mindrecord", tmp_path, "train")
+        open_split("mindrecord", copied, "train")
     manifest.write_text(json.dumps({"labels": []}))
     with pytest.raises(UserError, match=f"cannot read {manifest}"):
-        open_split("mindrecord", tmp_path, "train")
+        open_split("mindrecord", copied, "train")
 
 
 def test_an_image_that_cannot_be_resized_is_named(tmp_path: Path) -> None:
@@ -193,12 +208,11 @@ def test_an_image_that_cannot_be_resized_is_named(tmp_path: Path) -> None:
         encoded(tmp_path / "bad.jpg", 20)
 
 
-def test_a_shard_with_other_content_is_told(photos: Split, tmp_path: Path) -> None:
-    pack(photos, "train", tmp_path, {}, **OPTIONS)
-    for shard in tmp_path.glob("*.mindrecord*"):
+def test_a_shard_with_other_content_is_told(copied: Path) -> None:
+    for shard in copied.glob("*.mindrecord*"):
         shard.write_bytes(bytes(shard.stat().st_size))
-    loader = train_loader(parse_config({"batch_size": 2}), open_split("mindrecord", tmp_path, "train"), 1)
-    with pytest.raises(UserError, match=f"cannot read the MindRecord files in {tmp_path}"):
+    loader = train_loader(parse_config({"batch_size": 2}), open_split("mindrecord", copied, "train"), 1)
+    with pytest.raises(UserError, match=f"cannot read the MindRecord files in {copied}"):
         list(loader.batches(0))
 
 
@@ -222,17 +236,16 @@ def note(images):
     print("packed", images, flush=True)
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    split = open_split("folder", folder, "train")
-    pack(split, "train", folder / "out", {}, images_per_shard=1, short_side=None, processes=1, on_shard=note)
+    split = open_split("folder", sys.argv[1], "train")
+    pack(split, "train", Path(sys.argv[2]), {}, images_per_shard=1, short_side=None, processes=1, on_shard=note)
 """
 
 
 @pytest.mark.parametrize("victim", ["main", "worker"])
-def test_a_packing_that_is_killed_leaves_no_process_and_goes_on(photos: Split, tmp_path: Path, victim: str) -> None:
+def test_a_packing_that_is_killed_leaves_no_process_and_goes_on(folder: Path, tmp_path: Path, victim: str) -> None:
     script = tmp_path / "pack.py"
     script.write_text(PACK)
-    words = [sys.executable, str(script), str(tmp_path / "photos")]
+    words = [sys.executable, str(script), str(folder), str(tmp_path / "out")]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(words, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
@@ -248,4 +261,4 @@ def test_a_packing_that_is_killed_leaves_no_process_and_goes_on(photos: Split, t
     done = subprocess.run(words, env=environment, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[1]) > 0
-    assert len(content(tmp_path / "photos" / "out")) == COUNT
+    assert len(content(tmp_path / "out")) == COUNT

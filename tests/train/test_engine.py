@@ -37,15 +37,16 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def by_hand(x: np.ndarray, smoothing: float, limit: float | None) -> tuple[float, np.ndarray, int]:
+def by_hand(x: np.ndarray, target: np.ndarray, smoothing: float, limit: float | None) -> tuple[float, np.ndarray, int]:
     """Loss, weight after one plain gradient step with rate 0.1, and hits."""
-    target = np.eye(CLASSES)[LABEL] * (1 - smoothing) + smoothing / CLASSES
+    label = target.argmax(axis=1)
+    target = target * (1 - smoothing) + smoothing / CLASSES
     probability = softmax(x @ WEIGHT.T)
     gradient = (probability - target).T @ x / IMAGES
     if limit is not None:
         gradient *= min(1, limit / np.linalg.norm(gradient))
     loss = -(target * np.log(probability)).sum(axis=1).mean()
-    return loss, WEIGHT - 0.1 * gradient, int((probability.argmax(axis=1) == LABEL).sum())
+    return loss, WEIGHT - 0.1 * gradient, int((probability.argmax(axis=1) == label).sum())
 
 
 @pytest.fixture(params=[{"mode": 0}, {"mode": 1}, {"mode": 1, "jit": False}], ids=["graph", "jit", "eager"])
@@ -56,16 +57,26 @@ def execution(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("smoothing", "scale", "limit", "masked"),
-    [(0.0, 1.0, None, False), (0.1, 1024.0, None, True), (0.1, 1.0, 0.05, False), (0.0, 8.0, 100.0, True)],
+    ("smoothing", "scale", "limit", "masked", "mixed"),
+    [
+        (0.0, 1.0, None, False, False),
+        (0.1, 1024.0, None, True, False),
+        (0.1, 1.0, 0.05, False, True),
+        (0.0, 8.0, 100.0, True, True),
+    ],
 )
-def test_step(execution: dict[str, Any], smoothing: float, scale: float, limit: float | None, masked: bool) -> None:
+def test_step(
+    execution: dict[str, Any], smoothing: float, scale: float, limit: float | None, masked: bool, mixed: bool
+) -> None:
     network = Linear()
     optimizer = nn.SGD(network.trainable_params(), 0.1)
     step = compiled(parse_config(execution), TrainStep(network, CrossEntropy(smoothing), optimizer, scale, limit))
     mask = (RNG.random(X.shape) < 0.5).astype(np.float32) * 2 if masked else None
-    loss, correct = step(*(Tensor(value) for value in (X, LABEL, mask) if value is not None))
-    expected_loss, expected_weight, hits = by_hand(X if mask is None else X * mask, smoothing, limit)
+    target = np.eye(CLASSES, dtype=np.float32)[LABEL]
+    if mixed:
+        target = np.float32(0.7) * target + np.float32(0.3) * np.roll(target, 3, axis=0)
+    loss, correct = step(*(Tensor(value) for value in (X, target if mixed else LABEL, mask) if value is not None))
+    expected_loss, expected_weight, hits = by_hand(X if mask is None else X * mask, target, smoothing, limit)
     assert float(loss.asnumpy()) == pytest.approx(expected_loss, rel=1e-5)
     np.testing.assert_allclose(network.dense.weight.asnumpy(), expected_weight, rtol=1e-4, atol=1e-6)
     assert int(correct.asnumpy()) == hits

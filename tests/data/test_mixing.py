@@ -1,0 +1,76 @@
+"""Mixup and CutMix by their parameters."""
+
+import numpy as np
+import pytest
+
+from mindcv_shufflenet.data.mixing import Mixing
+
+CLASSES = 8
+LABELS = np.array([0, 1, 2, 3, 4, 5], np.int32)
+
+
+def batch(size: int = 16) -> np.ndarray:
+    """Images whose pixels are all their number."""
+    return np.ones((len(LABELS), 3, size, size), np.float32) * np.arange(len(LABELS))[:, None, None, None]
+
+
+def mixed(step: int = 0, mixup: float = 0.0, cutmix: float = 0.0, probability: float = 1.0) -> list[np.ndarray]:
+    images = batch()
+    return [images, Mixing(mixup, cutmix, probability, CLASSES)(images, LABELS, 1, 2, step)]
+
+
+def test_mixup_adds_an_image_and_the_one_half_a_batch_away() -> None:
+    shares = []
+    for step in range(200):
+        images, targets = mixed(step, mixup=0.4)
+        share = float(targets[0, 0])
+        partners = np.array([3, 4, 5, 0, 1, 2])
+        np.testing.assert_allclose(images, share * batch() + (1 - share) * batch()[partners], atol=1e-5)
+        np.testing.assert_allclose(targets, share * np.eye(6, 8) + (1 - share) * np.eye(6, 8)[partners], atol=1e-6)
+        shares.append(share)
+    # Beta(0.4, 0.4) has mean 1/2 and variance 1 / (4 * (2 * 0.4 + 1))
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.08)
+    assert np.var(shares) == pytest.approx(1 / 7.2, abs=0.02)
+
+
+def test_cutmix_pastes_a_rectangle_and_counts_its_pixels() -> None:
+    borders = set()
+    for step in range(200):
+        images, targets = mixed(step, cutmix=1.0)
+        pasted = images[0, 0] == 3
+        np.testing.assert_array_equal(images[:3], np.where(pasted, batch()[3:], batch()[:3]))
+        np.testing.assert_array_equal(images[3:], np.where(pasted, batch()[:3], batch()[3:]))
+        assert targets[0, 0] == pytest.approx(1 - pasted.mean())
+        np.testing.assert_allclose(targets.sum(axis=1), 1)
+        if pasted.any():
+            rows, columns = pasted.any(axis=1), pasted.any(axis=0)
+            assert pasted.sum() == rows.sum() * columns.sum()
+            assert pasted[rows.argmax() : rows.argmax() + rows.sum()].any(axis=1).all()
+            borders |= {("top", rows[0]), ("bottom", rows[-1]), ("left", columns[0]), ("right", columns[-1])}
+    assert len(borders) == 8
+
+
+def test_each_kind_has_half_of_the_batches() -> None:
+    cut = [set(np.unique(mixed(step, 1.0, 1.0)[0][0])) <= {0, 3} for step in range(300)]
+    assert np.mean(cut) == pytest.approx(0.5, abs=0.08)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3])
+def test_the_probability(probability: float) -> None:
+    batches = [mixed(step, mixup=1.0, probability=probability) for step in range(300)]
+    untouched = [np.array_equal(images, batch()) for images, _ in batches]
+    assert np.mean(untouched) == pytest.approx(1 - probability, abs=0.08)
+    for (_, targets), whole in zip(batches, untouched, strict=True):
+        assert np.array_equal(targets, np.eye(6, 8)) == whole
+
+
+def test_a_single_image_is_left_alone() -> None:
+    images = batch()[4:5]
+    targets = Mixing(0.2, 1.0, 1.0, CLASSES)(images, LABELS[4:5], 1, 2, 3)
+    np.testing.assert_allclose(images, batch()[4:5], rtol=1e-6)
+    np.testing.assert_allclose(targets, np.eye(8)[4:5], rtol=1e-6)
+
+
+def test_two_images_of_one_class_keep_it_whole() -> None:
+    targets = Mixing(0.2, 0.0, 1.0, CLASSES)(batch()[:2], np.array([3, 3], np.int32), 1, 2, 3)
+    np.testing.assert_allclose(targets, np.eye(8)[[3, 3]], rtol=1e-6)
