@@ -80,7 +80,9 @@ class AugmentationOptions(_Options):
     interpolation: Literal["bilinear", "nearest", "bicubic", "area"] = Field("bilinear", description="of a resize")
     auto_augment: str | None = Field(None, description="augmentation policy")
     aug_splits: int = Field(0, ge=0, description="augmentation splits of AugMix")
-    aug_repeats: int = Field(0, ge=0, description="how often an epoch shows each image that it shows; 0 and 1: once")
+    aug_repeats: int = Field(
+        0, ge=0, description="N above 1: an epoch shows one in N images, each N times; 0 and 1: all once"
+    )
     re_prob: Fraction = Field(0.0, description="probability of erasing a rectangle")
     re_scale: tuple[Positive, Positive] = Field((0.02, 0.33), description="smallest and largest erased area")
     re_ratio: tuple[Positive, Positive] = Field((0.3, 3.3), description="smallest and largest height/width of it")
@@ -101,11 +103,14 @@ class AugmentationOptions(_Options):
         description="resize of validation: opencv (no antialiasing; mindcv's and our weights) or pillow (antialiased;"
         " torchvision's and most others')",
     )
-    mixup: NonNegative = Field(0.0, description="alpha of mixup; 0: none")
-    cutmix: NonNegative = Field(0.0, description="alpha of CutMix; 0: none")
-    cutmix_prob: Fraction = Field(
-        1.0, description="probability of mixing a batch; train_top1 then counts the class with the larger share"
+    mixup: NonNegative = Field(
+        0.0,
+        description="alpha of mixup's Beta distribution; 0: none; train_top1 counts the class with the larger share",
     )
+    cutmix: NonNegative = Field(
+        0.0, description="the same of CutMix; with mixup too, each has half of the mixed batches"
+    )
+    cutmix_prob: Fraction = Field(1.0, description="probability of mixing a batch at all, by mixup or CutMix")
 
 
 class ModelOptions(_Options):

@@ -1,12 +1,15 @@
 """What all tests share."""
 
+import gc
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("GLOG_v", "4")
+gc.set_threshold(100_000)  # compiling makes many objects, and to look for cycles among them takes a tenth of its time
 
 CORES = os.sched_getaffinity(0)
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
@@ -38,6 +41,26 @@ def graph_mode() -> None:
 
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device("CPU")
+
+
+@contextmanager
+def small_network() -> Iterator[None]:
+    """Let this process use the network of one block a stage."""
+    from mindcv_shufflenet.models import shufflenet_v2
+    from mindcv_shufflenet.weights import convert, keys
+    from tests.cli.small import SMALL_BLOCKS
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (keys, convert, shufflenet_v2):
+            patch.setattr(module, "STAGE_BLOCKS", SMALL_BLOCKS)
+        yield
+
+
+@pytest.fixture
+def small() -> Iterator[None]:
+    """Let a test use the small network."""
+    with small_network():
+        yield
 
 
 @pytest.fixture

@@ -21,6 +21,11 @@ _NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
     (("scale", "ratio"), "a resized train_crop", lambda c: c.crops_resized),
     (("crop_padding",), "a padded train_crop", lambda c: not c.crops_resized),
     (("re_scale", "re_ratio", "re_value", "re_max_attempts"), "re_prob", lambda c: c.re_prob > 0),
+    (
+        ("mixup", "cutmix"),
+        "cutmix_prob above 0 and batch_size above 1",
+        lambda c: c.cutmix_prob > 0 and c.batch_size > 1,
+    ),
     (("cutmix_prob",), "mixup or cutmix", lambda c: c.mixup > 0 or c.cutmix > 0),
     (("momentum",), "opt sgd or momentum", lambda c: c.opt in ("sgd", "momentum")),
     (("eps",), "opt adam or adamw", lambda c: c.opt in ("adam", "adamw")),

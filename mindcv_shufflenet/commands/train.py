@@ -96,8 +96,10 @@ def run(arguments: argparse.Namespace) -> None:
     if weights:
         notes += _load(setup.network, weights, config)
     notes += adapted + _odd_schedule(config)
-    if setup.loader.repeated:
-        notes.append(f"{setup.loader.repeated} image(s) of an epoch are read twice, so that all ranks have as many")
+    if setup.loader.filled_up:
+        notes.append(
+            f"{setup.loader.filled_up} image(s) of an epoch are read once more, so that all ranks have as many"
+        )
     progress = Progress()
     if source and state:
         notes += _compare(state, setup, source)

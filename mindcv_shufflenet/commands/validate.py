@@ -47,6 +47,7 @@ UNREAD = {name for group in _TRAINING for name in group.__annotations__} | {
         "drop_remainder",
         "resume_opt",
     ),
+    *("aug_repeats", "mixup", "cutmix", "cutmix_prob"),
     *("re_prob", "re_scale", "re_ratio", "re_value", "re_max_attempts", "drop_rate", "amp_level", "loss_scale"),
     *("val_while_train", "val_interval", "log_interval", "reset_classifier", "allow_missing"),
 }

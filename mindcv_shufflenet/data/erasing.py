@@ -4,6 +4,7 @@ MindSpore's own operation draws from a stream that its worker threads share, so 
 on the seed, the epoch and the image's place in it, and a resumed training repeats it.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -37,17 +38,17 @@ class Erasing:
         self.value = value
         self.max_attempts = max_attempts
 
-    def __call__(self, images: np.ndarray, positions: np.ndarray, seed: int, epoch: int) -> None:
+    def __call__(self, images: np.ndarray, places: Sequence[int], seed: int, epoch: int) -> None:
         """Erase in place.
 
         Args:
             images: ``[N, C, H, W] float32``, normalised.
-            positions: ``[N]``, the place of each image in the epoch's order.
+            places: of the images in the epoch's order, ``N``.
             seed: of the training.
             epoch: from 0.
         """
-        for image, position in zip(images, positions, strict=True):
-            rng = generator(seed, Stream.ERASING, epoch, int(position))
+        for image, place in zip(images, places, strict=True):
+            rng = generator(seed, Stream.ERASING, epoch, place)
             if rng.random() < self.probability:
                 self._erase(image, rng)
 

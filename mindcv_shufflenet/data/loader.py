@@ -27,7 +27,7 @@ COLUMNS = ["image", "label"]
 class Batch(NamedTuple):
     """``image [N, C, H, W] float32``, ``label [N] int32``, ``valid [N] bool`` (False: padding).
 
-    Of mixed images the label is ``[N, num_classes] float32``, the share of each class.
+    Where the loader mixes images, the label is ``[N, num_classes] float32``, the share of each class.
     """
 
     image: np.ndarray
@@ -49,9 +49,8 @@ class Loader:
             batches are shorter, and where they do not share out evenly the epoch's first images fill them up.
         pad_remainder: share out each image once, which may give a rank a batch less, and fill up the last batch with
             zeros, marked in ``valid``.
-        repeats: how often an epoch shows each image that it shows, differently augmented (Hoffer et al. 2019,
-            arXiv:1901.09335); it has as many images as the split whatever this is. Ranks, as far as there are, share
-            out the repetitions of an image.
+        repeats: an epoch shows one in so many images, each that often in a row and augmented anew (Hoffer et al. 2019,
+            arXiv:1901.09335), so it is as long whatever this is. Several ranks share out the repetitions.
         erasing: erases rectangles of the finished images.
         mixing: mixes the images of a batch after that.
         rank: whose batches these are.
@@ -91,10 +90,10 @@ class Loader:
 
     def __len__(self) -> int:
         """Batches of this rank an epoch."""
-        return math.ceil(len(self.positions()) / self.batch_size)
+        return math.ceil(len(self.places()) / self.batch_size)
 
     @property
-    def repeated(self) -> int:
+    def filled_up(self) -> int:
         """How many images an epoch reads once more, so that its last batches are equally long on all ranks."""
         return 0 if self.drop_remainder or self.pad_remainder else -len(self.split) % self.ranks
 
@@ -103,17 +102,17 @@ class Loader:
         images = np.arange(len(self.split))
         if self.shuffle:
             images = generator(self.seed, Stream.ORDER, epoch).permutation(len(self.split))
-        return np.repeat(images, self.repeats)[: len(images)]
+        return images[np.arange(len(images)) // self.repeats]
 
-    def positions(self) -> np.ndarray:
-        """Return the places in an epoch's order that this rank reads; those behind its end are at its beginning."""
+    def places(self) -> range:
+        """Return the places in an epoch's order that this rank reads; what fills up the end counts on behind it."""
         count = len(self.split)
         if self.pad_remainder:
-            return np.array_split(np.arange(count), self.ranks)[self.rank]
-        count += self.repeated
+            return range(*(math.ceil(rank * count / self.ranks) for rank in (self.rank, self.rank + 1)))
+        count += self.filled_up
         if self.drop_remainder:
             count -= count % (self.batch_size * self.ranks)
-        return np.arange(self.rank, count, self.ranks)
+        return range(self.rank, count, self.ranks)
 
     def batches(self, epoch: int = 0, first: int = 0) -> Iterator[Batch]:
         """Give the batches of an epoch from batch ``first`` on.
@@ -121,11 +120,11 @@ class Loader:
         Raises:
             UserError: an image cannot be decoded; its path is named.
         """
-        positions = self.positions()
-        if not len(positions):
+        places = self.places()
+        if not places:
             return
         ds.config.set_seed(pipeline_seed(self.seed, epoch, self.rank))
-        pipeline = self._open(self.order(epoch)[positions % len(self.split)].tolist())
+        pipeline = self._open(self.order(epoch)[np.array(places) % len(self.split)].tolist())
         pipeline = pipeline.map(self.operations, "image", num_parallel_workers=self.workers)
         pipeline = pipeline.batch(self.batch_size)
         rows = None
@@ -136,7 +135,7 @@ class Loader:
                     continue
                 if self.erasing:
                     start = number * self.batch_size
-                    self.erasing(image, positions[start : start + len(image)], self.seed, epoch)
+                    self.erasing(image, places[start : start + len(image)], self.seed, epoch)
                 if self.mixing:
                     label = self.mixing(image, label, self.seed, epoch, number)
                 yield self._finish(image, label)
@@ -208,6 +207,8 @@ def train_loader(config: Config, split: Split, workers: int, rank: int = 0, rank
     """
     if len(split) < ranks:
         raise UserError(f"{ranks} ranks and only {len(split)} training images; start {len(split)} ranks at most")
+    if config.aug_repeats > len(split):
+        raise UserError(f"aug_repeats={config.aug_repeats} and only {len(split)} training images; use a smaller one")
     if config.drop_remainder and len(split) < config.batch_size * ranks:
         on_ranks = f" on {ranks} ranks" if ranks > 1 else ""
         raise UserError(

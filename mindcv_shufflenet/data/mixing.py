@@ -1,8 +1,8 @@
 """Mixup (Zhang et al. 2017, arXiv:1710.09412) and CutMix (Yun et al. 2019, arXiv:1905.04899) of the images of a batch.
 
-As in mindcv, one draw decides for a whole batch. An image's partner stands half a batch before it: since ranks read
-every so-many-th image of a step, two images that are partners on one rank are partners on several as well, as long as
-each of them has an even number of images.
+As in mindcv, one draw decides for a whole batch. An image's partner stands half a batch before it: since ranks deal out
+the images of a step one by one, two that are partners on one rank are so on several as well, as long as each of these
+has an even number of images.
 """
 
 import numpy as np
@@ -39,31 +39,35 @@ class Mixing:
         Returns:
             The share that each class has in each image, ``[N, num_classes] float32``.
         """
-        share, half, rows = 1.0, len(images) // 2, np.arange(len(images))
+        half = len(images) // 2
+        share = 1.0
         rng = generator(seed, Stream.MIXING, epoch, step)
         if rng.random() < self.probability:
-            partners = np.roll(images, half, axis=0)
             if self.cutmix and (not self.mixup or rng.random() < 0.5):
-                share = _paste(images, partners, rng.beta(self.cutmix, self.cutmix), rng)
+                share = _paste(images, half, rng.beta(self.cutmix, self.cutmix), rng)
             else:
                 share = rng.beta(self.mixup, self.mixup)
+                partners = np.roll(images, half, axis=0)
                 images *= np.float32(share)
                 images += np.float32(1 - share) * partners
         targets = np.zeros((len(images), self.num_classes), np.float32)
-        targets[rows, labels] = share
-        targets[rows, np.roll(labels, half)] += 1 - share
+        places = np.arange(len(images))
+        targets[places, labels] = share
+        targets[places, np.roll(labels, half)] += 1 - share
         return targets
 
 
-def _paste(images: np.ndarray, partners: np.ndarray, share: float, rng: np.random.Generator) -> float:
-    """Put a rectangle of the partners into the images, and return the share that is left to the images.
+def _paste(images: np.ndarray, half: int, drawn: float, rng: np.random.Generator) -> float:
+    """Put a rectangle of each image's partner into it, and return the share that is left to the image.
 
-    Its sides are ``sqrt(1 - share)`` of the image's and its centre lies anywhere, so that the border may cut it off.
+    The sides are ``sqrt(1 - drawn)`` of the image's and the centre lies anywhere, so that the border may cut them off.
     """
-    spans = []
-    for size in images.shape[2:]:
-        length, centre = int(size * np.sqrt(1 - share)), rng.integers(size)
-        spans.append(slice(max(centre - length // 2, 0), min(centre + length // 2, size)))
-    box = (..., *spans)
-    images[box] = partners[box]
-    return 1 - partners[0, 0][box].size / partners[0, 0].size
+    rows, columns = (_span(size, drawn, rng) for size in images.shape[2:])
+    rectangle = images[:, :, rows, columns]
+    rectangle[:] = np.roll(rectangle, half, axis=0)
+    return 1 - rectangle[0, 0].size / images[0, 0].size
+
+
+def _span(size: int, drawn: float, rng: np.random.Generator) -> slice:
+    length, centre = int(size * np.sqrt(1 - drawn)), int(rng.integers(size))
+    return slice(max(centre - length // 2, 0), min(centre + length // 2, size))

@@ -20,7 +20,7 @@ class Stream(IntEnum):
 
 
 def generator(seed: int, stream: Stream, *position: int) -> np.random.Generator:
-    """Return a generator for one purpose at one position (epoch, step, image ...)."""
+    """Return a generator for one purpose at one position (epoch, step, place ...)."""
     return np.random.default_rng([seed, stream, *position])
 
 

@@ -2,16 +2,13 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mindcv_shufflenet import cli
-from mindcv_shufflenet.models import shufflenet_v2
-from mindcv_shufflenet.weights import convert, keys
-from tests.cli.small import SMALL_BLOCKS
+from tests.conftest import small_network
 
 ROOT = Path(__file__).parents[2]
 MODEL = "shufflenet_v2_x0_5"
@@ -47,22 +44,6 @@ def start(*words: object, script: str = "train.py", **options: object) -> subpro
         [sys.executable, script, *map(str, words)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options,
     )  # fmt: skip
-
-
-@contextmanager
-def small_network() -> Iterator[None]:
-    """Let commands in this process use the small network."""
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (keys, convert, shufflenet_v2):
-            patch.setattr(module, "STAGE_BLOCKS", SMALL_BLOCKS)
-        yield
-
-
-@pytest.fixture
-def small() -> Iterator[None]:
-    """Let the commands of a test use the small network."""
-    with small_network():
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,10 @@ from tests.cli.conftest import ROOT, SMALL, TINY
 BIN = Path(sys.prefix) / "bin"
 AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 NEEDS_MPIRUN = pytest.mark.skipif(not (BIN / "mpirun").exists(), reason="no mpirun beside this python")
-STEPS = 8
 LONG = [*TINY, "--batch_size", 16, "--epoch_size", 300, "--no-val_while_train", "--keep_checkpoint_max", 0]
+# Nothing is compiled, so this begins soon, and its steps take long.
+EAGER = [*LONG, "--mode", 1, "--no-jit", "--num_samples", 64]
+EAGER_STEPS = 2  # an epoch, on two ranks
 
 
 class Job:

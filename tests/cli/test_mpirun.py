@@ -19,9 +19,10 @@ from PIL import Image
 from mindcv_shufflenet import cli
 from mindcv_shufflenet.train.state import load_state
 from mindcv_shufflenet.weights.checkpoint import read_checkpoint
-from tests.cli.conftest import MODEL, ROOT, SMALL, TINY, small_network
-from tests.cli.jobs import AS_ROOT, LONG, NEEDS_MPIRUN, STEPS, Job, mpirun, wait_for
+from tests.cli.conftest import MODEL, ROOT, SMALL, TINY, Command
+from tests.cli.jobs import AS_ROOT, EAGER, EAGER_STEPS, LONG, NEEDS_MPIRUN, Job, mpirun, wait_for
 from tests.cli.small import SMALL_TENSORS
+from tests.conftest import small_network
 
 MIXED = ["--aug_repeats", 2, "--mixup", 0.2, "--cutmix", 1]
 # What draws random numbers in the image operations, which every rank draws for itself, is off.
@@ -92,16 +93,16 @@ def test_validation_has_exactly_the_figures_of_one_rank(finished_run: Path, tmp_
     assert results[0]["images"] == 359
 
 
-def start_long(folder: Path, *words: object) -> Job:
+def start_and_wait(folder: Path, *words: object) -> Job:
     """Start a training on two ranks and wait until it has written its first checkpoint."""
-    job = mpirun(2, *LONG, *words, "--ckpt_save_dir", folder)
+    job = mpirun(2, *words, "--ckpt_save_dir", folder)
     wait_for(folder / f"{MODEL}-last.ckpt", job)
     return job
 
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_killed_rank_ends_the_job(tmp_path: Path, victim: int) -> None:
-    job = start_long(tmp_path)
+    job = start_and_wait(tmp_path, *LONG)
     time.sleep(1)
     job.ranks()[victim].kill()
     begin = time.monotonic()
@@ -194,14 +195,14 @@ def test_weights_that_differ_stop_the_run(tmp_path: Path) -> None:
         "    Recorder.begin = changed\n"
         f"runpy.run_path({str(ROOT / SMALL)!r}, run_name='__main__')\n"
     )
-    status, _, error = mpirun(2, *LONG, "--ckpt_save_dir", tmp_path / "run", script=str(script)).finish()
+    status, _, error = mpirun(2, *EAGER, "--ckpt_save_dir", tmp_path / "run", script=str(script)).finish()
     assert status == 1
     assert error.count("error: ") == 1
-    assert "error: the weights of rank 1 are not those of rank 0 after 8 steps" in error
+    assert f"error: the weights of rank 1 are not those of rank 0 after {EAGER_STEPS} steps" in error
     assert not list((tmp_path / "run").glob("*.ckpt"))
 
 
-# Rank 1 comes to the all-reduce 32 seconds after rank 0.
+# Rank 1 comes to the all-reduce 35 seconds after rank 0.
 LATE = """
 import sys, time
 sys.path.insert(0, {root!r})
@@ -223,7 +224,7 @@ class Mean(nn.Cell):
         return self.mean((ops.depend(x, self.wait(x)),))
 
 mean, x = Mean(), ms.Tensor([1.0, 2.0]) * (group.world.rank + 1)
-time.sleep(32 * group.world.rank)
+time.sleep(35 * group.world.rank)
 assert mean(x)[0].asnumpy().tolist() == [1.5, 3.0]
 group.leave()
 """
@@ -244,6 +245,7 @@ from mindcv_shufflenet.parallel.outlive import be_watched, outlive_launcher
 world = find_world()
 be_watched(world)
 join(world).barrier()
+print("met", flush=True)
 """
 # Rank 1 is killed while rank 0 holds Python's lock, as MindSpore does while it connects the ranks.
 DEAF = """
@@ -265,9 +267,9 @@ def test_a_killed_watcher_ends_the_job(tmp_path: Path) -> None:
     """Of it mpirun knows at once, and may close rank 0's output before it tells."""
     (tmp_path / "unwatched.py").write_text(MEET + UNWATCHED)
     begin = time.monotonic()
-    status, _, _ = mpirun(2, script=str(tmp_path / "unwatched.py")).finish()
+    status, output, _ = mpirun(2, script=str(tmp_path / "unwatched.py")).finish()
     assert time.monotonic() - begin < 20
-    assert status != 0
+    assert (status, output.count("met")) == (128 + signal.SIGKILL, 2)
 
 
 def test_a_killed_rank_is_told_of_where_the_others_cannot(tmp_path: Path) -> None:
@@ -290,57 +292,63 @@ def test_a_fault_of_one_rank_ends_the_job(tmp_path: Path) -> None:
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
         f"runpy.run_path({str(ROOT / SMALL)!r}, run_name='__main__')\n"
     )
-    status, _, error = mpirun(2, *LONG, "--ckpt_save_dir", tmp_path / "run", script=str(script)).finish(300)
+    status, _, error = mpirun(2, *EAGER, "--ckpt_save_dir", tmp_path / "run", script=str(script)).finish(300)
     assert status == 2
     assert error.count("error: ") == 1
     assert "error: rank 0 of 2: cannot write" in error
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_the_ranks_save_after_mpirun_has_ended(tmp_path: Path, number: signal.Signals) -> None:
+LARGE = [*LONG, "--image_resize", 96, "--num_samples", 64]
+
+
+@pytest.mark.parametrize(("number", "words"), [(signal.SIGTERM, LARGE), (signal.SIGKILL, EAGER)])
+def test_the_ranks_save_after_mpirun_has_ended(tmp_path: Path, number: signal.Signals, words: list[object]) -> None:
     """The steps take longer than the quarter of a second that mpirun 5 leaves between SIGTERM and SIGKILL."""
-    job = start_long(tmp_path, "--image_resize", 96)
+    job = start_and_wait(tmp_path, *words)
     job.process.send_signal(number)
     begin = time.monotonic()
     status, _, _ = job.finish()
     assert time.monotonic() - begin < 20
     assert status != 0
     progress = load_state(tmp_path / f"{MODEL}-last.state").progress
-    assert progress.rows[-1]["seconds"] / STEPS > 0.25
+    assert progress.rows[0]["seconds"] / EAGER_STEPS > 0.25
     assert progress.step > 0  # saved inside an epoch
     assert len(last(tmp_path)) == SMALL_TENSORS
 
 
-def test_a_signal_saves_and_ranks_go_on_exactly_or_in_another_number(tmp_path: Path) -> None:
+def test_a_signal_saves_and_ranks_go_on_exactly_or_in_another_number(
+    tmp_path: Path, command: Command, small: None
+) -> None:
     """SIGUSR1 to mpirun, which passes it on and does not kill.
 
-    All random draws are on, and an epoch of 95 images has 3 steps of two ranks and 2 of three. The checksum at the end
-    of each epoch would stop a run whose ranks differ.
+    All random draws are on, and an epoch of 95 images has 3 steps of two ranks and 6 of one. The checksum at the end of
+    each epoch would stop a run whose ranks differ.
     """
-    stopped, others, whole = (tmp_path / name for name in ("stopped", "others", "whole"))
-    words = [*MIXED, "--drop_remainder", False, "--num_samples", 95]
-    job = start_long(stopped, *words)
+    stopped, alone, whole = (tmp_path / name for name in ("stopped", "alone", "whole"))
+    words = [*LONG, *MIXED, "--drop_remainder", False, "--num_samples", 95]
+    job = start_and_wait(stopped, *words)
     job.process.send_signal(signal.SIGUSR1)
     status, output, error = job.finish(300)
     assert status == 138
     assert error.count("stopped: SIGUSR1 in epoch") == 1
-    assert "1 image(s) of an epoch are read twice" in output
+    assert "1 image(s) of an epoch are read once more" in output
     state = load_state(stopped / f"{MODEL}-last.state")
     epoch, step = state.progress.epoch, state.progress.step
     assert state.circumstances["machine"]["ranks"] == 2
-    shutil.copytree(stopped, others)
-    for ranks, folder, steps in ((2, stopped, 3), (2, whole, 3), (3, others, 2)):
-        resume = ["--resume_opt"] if folder != whole else []
-        goes_on = [*LONG, *words, "--ckpt_save_dir", folder, "--epoch_size", epoch + 2, *resume]
-        status, output, error = mpirun(ranks, *goes_on).finish()
+    shutil.copytree(stopped, alone)
+    words += ["--epoch_size", epoch + 2]
+    for folder, resume in ((stopped, ["--resume_opt"]), (whole, [])):
+        status, _, error = mpirun(2, *words, "--ckpt_save_dir", folder, *resume).finish()
         assert status == 0, error
-        goes_on_elsewhere = f"3 make 2: the run goes on at step {step * 32 // 48} of epoch {epoch + 1}"
-        assert (goes_on_elsewhere in output) == (ranks == 3)
+    status, output, error = command("train", *words, "--ckpt_save_dir", alone, "--resume_opt")
+    assert status == 0, error
+    assert f"1 make 6: the run goes on at step {2 * step} of epoch {epoch + 1}" in output
+    for folder, steps in ((stopped, 3), (whole, 3), (alone, 6)):
         rows = load_state(folder / f"{MODEL}-last.state").progress.rows
         assert [row["epoch"] for row in rows] == list(range(1, epoch + 3))
         assert rows[-1]["step"] == (epoch + 2) * steps
     assert all(np.array_equal(last(whole)[name], weight) for name, weight in last(stopped).items())
-    assert not all(np.array_equal(last(whole)[name], weight) for name, weight in last(others).items())
+    assert not all(np.array_equal(last(whole)[name], weight) for name, weight in last(alone).items())
 
 
 def test_other_verbs_and_wrong_launches_are_refused(tmp_path: Path) -> None:

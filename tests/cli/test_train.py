@@ -53,7 +53,7 @@ def test_training_with_the_padded_pool_ends(tmp_path: Path) -> None:
     words = [*TINY, *network, "--batch_size", 8, "--epoch_size", 2, "--no-val_while_train", "--ckpt_save_dir", tmp_path]
     process = start(*words)
     try:
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 0, output
@@ -251,9 +251,11 @@ def test_a_run_directory_that_cannot_be_written_is_named(tmp_path: Path, command
 def test_options_without_effect_are_told(tmp_path: Path, command: Command) -> None:
     words = [*TINY, "--epoch_size", 1, "--ckpt_save_dir", tmp_path / "run", "--no-val_while_train"]
     idle = ["--clip_value", 3, "--eps", 1e-8, "--pool", "pad", "--decay_rate", 0.5, "--val_interval", 2]
+    idle += ["--cutmix_prob", 0.5]
     status, output, error = command("train", *words, *idle)
     assert status == 0, error
     assert (
         "note: without effect here: pool (needs stem imagenet); val_interval (needs val_while_train);"
+        " cutmix_prob (needs mixup or cutmix);"
         " eps (needs opt adam or adamw); clip_value (needs clip_grad); decay_rate (needs scheduler" in output
     )

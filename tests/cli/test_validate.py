@@ -80,8 +80,8 @@ def test_other_classes_of_the_same_number_are_refused(finished_run: Path, comman
 def test_training_options_are_not_read_and_that_is_told(finished_run: Path, command: Command, tmp_path: Path) -> None:
     words = ["--model", MODEL, "--dataset", "digits", "--ckpt_path", finished_run / f"{MODEL}-last.ckpt"]
     result = tmp_path / "result.json"
-    _, output, _ = command("validate", *words, "--lr", 1, "--re_prob", 0.5, "--eval_shuffle", "--json", result)
-    assert "note: validate does not read lr, re_prob\n" in output
+    _, output, _ = command("validate", *words, "--lr", 1, "--mixup", 0.5, "--eval_shuffle", "--json", result)
+    assert "note: validate does not read lr, mixup\n" in output
     assert json.loads(result.read_text())["images"] == 360
 
 

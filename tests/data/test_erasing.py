@@ -12,7 +12,7 @@ def erased(
     """Which pixels of images of ones were erased, ``[count, size, size]``, and the images."""
     defaults = {"probability": 1.0, "scale": (0.02, 0.33), "ratio": (0.3, 3.3), "value": 0.0, "max_attempts": 10}
     images = np.ones((count, channels, size, size), np.float32)
-    Erasing(**(defaults | options))(images, np.arange(count), seed=1, epoch=2)
+    Erasing(**(defaults | options))(images, range(count), seed=1, epoch=2)
     return (images != 1).any(axis=1), images
 
 
@@ -48,9 +48,9 @@ def test_one_value_a_channel_and_random_values() -> None:
 def test_a_draw_depends_on_seed_epoch_and_place_alone() -> None:
     options = {"probability": 0.5, "scale": (0.02, 0.33), "ratio": (0.3, 3.3), "value": "random", "max_attempts": 10}
 
-    def run(positions: list[int], seed: int, epoch: int) -> np.ndarray:
-        images = np.zeros((len(positions), 3, 16, 16), np.float32)
-        Erasing(**options)(images, np.array(positions), seed, epoch)
+    def run(places: list[int], seed: int, epoch: int) -> np.ndarray:
+        images = np.zeros((len(places), 3, 16, 16), np.float32)
+        Erasing(**options)(images, places, seed, epoch)
         return images
 
     together = run([3, 4, 5], 1, 2)

@@ -14,8 +14,10 @@ def batch(size: int = 16) -> np.ndarray:
     return np.ones((len(LABELS), 3, size, size), np.float32) * np.arange(len(LABELS))[:, None, None, None]
 
 
-def mixed(step: int = 0, mixup: float = 0.0, cutmix: float = 0.0, probability: float = 1.0) -> list[np.ndarray]:
-    images = batch()
+def mixed(
+    step: int = 0, mixup: float = 0.0, cutmix: float = 0.0, probability: float = 1.0, size: int = 16
+) -> list[np.ndarray]:
+    images = batch(size)
     return [images, Mixing(mixup, cutmix, probability, CLASSES)(images, LABELS, 1, 2, step)]
 
 
@@ -64,11 +66,30 @@ def test_the_probability(probability: float) -> None:
         assert np.array_equal(targets, np.eye(6, 8)) == whole
 
 
-def test_a_single_image_is_left_alone() -> None:
-    images = batch()[4:5]
-    targets = Mixing(0.2, 1.0, 1.0, CLASSES)(images, LABELS[4:5], 1, 2, 3)
-    np.testing.assert_allclose(images, batch()[4:5], rtol=1e-6)
-    np.testing.assert_allclose(targets, np.eye(8)[4:5], rtol=1e-6)
+@pytest.mark.parametrize("alpha", [0.2, 1.0])
+def test_the_rectangles_have_the_area_of_the_paper(alpha: float) -> None:
+    """The side is the root of what Beta(alpha, alpha) leaves of a square image, if no border cuts it off."""
+    shares = np.array([mixed(step, cutmix=alpha, size=64)[1][0, 0] for step in range(1000)])
+    rng = np.random.default_rng(0)
+    side, centre = np.sqrt(1 - rng.beta(alpha, alpha, 20_000)), rng.random((2, 20_000))
+    lengths = np.minimum(centre + side / 2, 1) - np.maximum(centre - side / 2, 0)
+    expected = 1 - lengths.prod(axis=0)
+    assert shares.mean() == pytest.approx(expected.mean(), abs=0.04)
+    assert shares.std() == pytest.approx(expected.std(), abs=0.04)
+
+
+def test_an_odd_batch_and_a_single_image() -> None:
+    labels = LABELS[:3]
+    for step in range(20):
+        images = batch()[:3]
+        targets = Mixing(0.4, 0.0, 1.0, CLASSES)(images, labels, 1, 2, step)
+        share = float(targets[0, 0])
+        np.testing.assert_allclose(images, share * batch()[:3] + (1 - share) * batch()[[2, 0, 1]], atol=1e-5)
+        np.testing.assert_allclose(targets, share * np.eye(3, 8) + (1 - share) * np.eye(3, 8)[[2, 0, 1]], atol=1e-6)
+        images = batch()[4:5]
+        targets = Mixing(0.2, 1.0, 1.0, CLASSES)(images, LABELS[4:5], 1, 2, step)
+        np.testing.assert_allclose(images, batch()[4:5], rtol=1e-6)
+        np.testing.assert_allclose(targets, np.eye(8)[4:5], rtol=1e-6)
 
 
 def test_two_images_of_one_class_keep_it_whole() -> None:

@@ -9,6 +9,8 @@ from mindcv_shufflenet.data.loader import eval_loader
 from mindcv_shufflenet.evaluate.evaluator import evaluate
 from mindcv_shufflenet.models.registry import create_model
 
+pytestmark = pytest.mark.usefixtures("small")
+
 
 def test_the_batch_size_changes_nothing() -> None:
     split = open_split("digits", "", "val")

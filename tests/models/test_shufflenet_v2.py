@@ -103,7 +103,9 @@ def test_every_width_computes_the_same_in_both_modes(width: str) -> None:
 @pytest.mark.parametrize(
     ("stem", "sizes"), [("imagenet", (16, 8, 4, 2, 2)), ("cifar", (64, 32, 16, 8, 8))], ids=["imagenet", "cifar"]
 )
-def test_extract_features_gives_every_stage_of_one_pass(mode: int, stem: str, sizes: tuple[int, ...]) -> None:
+def test_extract_features_gives_every_stage_of_one_pass(
+    mode: int, stem: str, sizes: tuple[int, ...], small: None
+) -> None:
     network = create_model("shufflenet_v2_x0_5", stem=stem, in_channels=4, num_classes=3, layout="torchvision")
     network.set_train(False)
     x = ms.Tensor(RNG.standard_normal((2, 4, 64, 64)), ms.float32)
@@ -182,7 +184,7 @@ def test_initial_weights_are_the_published_training_codes() -> None:
         assert abs(values.mean()) < deviation / 5
 
 
-def test_a_dropout_mask_scales_the_pooled_features(mode: int) -> None:
+def test_a_dropout_mask_scales_the_pooled_features(mode: int, small: None) -> None:
     network = create_model("shufflenet_v2_x0_5", stem="cifar", num_classes=5, drop_rate=0.5)
     network.set_train(False)
     x = ms.Tensor(RNG.standard_normal((2, 3, 16, 16)), ms.float32)

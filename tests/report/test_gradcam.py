@@ -10,7 +10,7 @@ from mindcv_shufflenet.report.gradcam import draw, grad_cam
 from tests.weights.networks import random_network
 
 
-def test_the_heat_map_is_that_of_the_paper() -> None:
+def test_the_heat_map_is_that_of_the_paper(small: None) -> None:
     """Behind the last convolution come a mean and a matrix: the gradient is that matrix's row over the map's size."""
     network = random_network(num_classes=5)
     image = np.random.default_rng(0).normal(size=(3, 96, 96)).astype(np.float32)
