@@ -107,7 +107,7 @@ class _First(Group):
             except (OSError, EOFError):
                 self.all_reported.set()  # the launcher ends the job by itself now, so there is no time to lose
                 host = self.hosts[max(rank, 0)]  # the scheduler is where rank 0 is
-                self._report(rank, f"it is gone from {host}: killed, out of memory, or crashed", 1)
+                self._report(rank, f"it is gone from {host}: killed, out of memory, crashed, or cut off", 1)
                 return
             if "failed" in message:
                 self._report(rank, *message["failed"])
@@ -172,7 +172,7 @@ class _Other(Group):
             except (OSError, EOFError):
                 beside = [rank for rank, host in enumerate(self.hosts) if rank and host == self.hosts[self.world.rank]]
                 if self.world.rank == beside[0]:
-                    _say([f"rank 0 is gone from {self.hosts[0]}: killed, out of memory, or crashed"])
+                    _say([f"rank 0 is gone from {self.hosts[0]}: killed, out of memory, crashed, or cut off"])
                 _exit(1)
             if "values" in message:
                 self.inbox.put(message["values"])
