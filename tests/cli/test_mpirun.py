@@ -264,12 +264,13 @@ time.sleep(60)
 
 
 def test_a_killed_watcher_ends_the_job(tmp_path: Path) -> None:
-    """Of it mpirun knows at once, and may close rank 0's output before it tells."""
+    """Of it mpirun knows at once, and may end before rank 0 does, which then neither tells nor gives the status."""
     (tmp_path / "unwatched.py").write_text(MEET + UNWATCHED)
     begin = time.monotonic()
     status, output, _ = mpirun(2, script=str(tmp_path / "unwatched.py")).finish()
     assert time.monotonic() - begin < 20
-    assert (status, output.count("met")) == (128 + signal.SIGKILL, 2)
+    assert status in (1, 128 + signal.SIGKILL)
+    assert output.count("met") == 2
 
 
 def test_a_killed_rank_is_told_of_where_the_others_cannot(tmp_path: Path) -> None:
