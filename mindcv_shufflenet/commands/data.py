@@ -3,14 +3,12 @@
 import argparse
 import hashlib
 import json
-import os
 import re
 import shutil
 import time
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mindcv_shufflenet.commands.setup import create_console, open_data, read_config, write_json
@@ -20,6 +18,7 @@ from mindcv_shufflenet.data.datasets.mindrecord import manifest_path
 from mindcv_shufflenet.data.records import Manifest, pack
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import exclusive
+from mindcv_shufflenet.parallel.cores import count_workers
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -29,7 +28,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError("dataset=mindrecord is what data prepare makes; name the data set that is to be packed")
     console = create_console(arguments.json)
     folder = Path(arguments.output)
-    processes = _processes(config, console)
+    processes, notes = count_workers(config.num_parallel_workers)
+    for note in notes:
+        console.print(f"note: {note}")
     splits = {name: open_data(config, name) for name in (config.train_split, config.val_split)}
     counts: dict[str, dict[str, int]] = {}
     with exclusive(folder):
@@ -58,16 +59,6 @@ def run(arguments: argparse.Namespace) -> None:
     crop = "" if config.crops_resized else " --train_crop padded"  # what train_crop=auto means for this data set
     console.print(f"train from them with --dataset mindrecord --data_dir {folder}{crop}")
     write_json(arguments.json, {"folder": str(folder), "splits": counts})
-
-
-def _processes(config: Config, console: Console) -> int:
-    """Return how many processes pack, and tell where that is not what was asked for."""
-    cores = len(os.sched_getaffinity(0))
-    if (config.num_parallel_workers or 0) > cores:
-        console.print(
-            f"note: num_parallel_workers={config.num_parallel_workers}: {cores} used, as many as there are cores"
-        )
-    return min(config.num_parallel_workers or cores, cores)
 
 
 def _source(config: Config, split: Split, name: str, arguments: argparse.Namespace) -> dict[str, object]:

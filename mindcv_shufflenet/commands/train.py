@@ -95,11 +95,7 @@ def run(arguments: argparse.Namespace) -> None:
     config = setup.config
     if weights:
         notes += _load(setup.network, weights, config)
-    notes += adapted + _odd_schedule(config)
-    if setup.loader.filled_up:
-        notes.append(
-            f"{setup.loader.filled_up} image(s) of an epoch are read once more, so that all ranks have as many"
-        )
+    notes += adapted + _odd_schedule(config) + _filling_up(setup.loader)
     progress = Progress()
     if source and state:
         notes += _compare(state, setup, source)
@@ -230,6 +226,12 @@ def _odd_schedule(config: Config) -> list[str]:
         f"{config.scheduler} ends at epoch warmup_epochs + decay_epochs = {end} and the training at"
         f" {config.epoch_size}; --decay_epochs {max(config.epoch_size - config.warmup_epochs, 1)} makes them meet"
     ]
+
+
+def _filling_up(loader: Loader) -> list[str]:
+    """Tell of images that an epoch reads once more."""
+    images = loader.filled_up
+    return [f"{images} image(s) of an epoch are read once more, so that all ranks have as many"] if images else []
 
 
 def _compare(state: State, setup: Setup, source: Path) -> list[str]:

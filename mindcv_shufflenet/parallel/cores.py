@@ -17,6 +17,14 @@ def share_cores(group: Group) -> None:
         os.sched_setaffinity(0, core_shares(cores, len(beside))[beside.index(group.world.rank)])
 
 
+def count_workers(wanted: int | None) -> tuple[int, list[str]]:
+    """Return how many workers this process uses, as many as wanted or as cores, and a line if these are too few."""
+    cores = len(os.sched_getaffinity(0))
+    if wanted is None or wanted <= cores:
+        return wanted or cores, []
+    return cores, [f"num_parallel_workers={wanted}: {cores} used, as many as there are cores"]
+
+
 def core_shares(cores: list[int], ranks: int) -> list[list[int]]:
     """Share out cores in order: equally many each where there are enough, else one each in turn."""
     if ranks > len(cores):

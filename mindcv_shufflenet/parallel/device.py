@@ -13,6 +13,7 @@ from mindspore.mint.distributed import TCPStore
 
 from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.parallel.cores import count_workers
 from mindcv_shufflenet.parallel.group import Group, current
 from mindcv_shufflenet.parallel.launch import MPIRUN, MSRUN
 from mindcv_shufflenet.parallel.meeting import JOIN_SECONDS
@@ -68,10 +69,7 @@ def set_up(config: Config) -> tuple[Machine, list[str]]:
         group.barrier()  # so that nobody goes on, and perhaps fails, while another still waits inside MindSpore
     ms.set_seed(config.seed)
     cores = len(os.sched_getaffinity(0))
-    workers = min(config.num_parallel_workers or cores, cores)
-    notes = []
-    if config.num_parallel_workers and config.num_parallel_workers > cores:
-        notes.append(f"num_parallel_workers={config.num_parallel_workers}: {cores} used, as many as there are cores")
+    workers, notes = count_workers(config.num_parallel_workers)
     if config.dataset_sink_mode is True:
         notes.append("dataset_sink_mode=True: batches are fed from the host instead; the result is the same")
     if config.distribute and not group.world.launcher:

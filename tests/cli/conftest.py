@@ -1,5 +1,6 @@
 """Whole commands on the bundled digits, at a size that takes seconds."""
 
+import csv
 import subprocess
 import sys
 from collections.abc import Callable
@@ -46,11 +47,25 @@ def start(*words: object, script: str = "train.py", **options: object) -> subpro
     )  # fmt: skip
 
 
+def run_small(verb: str, *words: object) -> None:
+    """Run a verb in this process with the small network."""
+    with small_network():
+        assert cli.main([str(word) for word in words], verb=verb) == 0
+
+
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run directory of a training of two epochs that was not disturbed, of the small network."""
     folder = tmp_path_factory.mktemp("finished")
-    with small_network():
-        status = cli.main([*TINY, "--epoch_size", "2", "--ckpt_save_dir", str(folder)], verb="train")
-    assert status == 0
+    run_small("train", *TINY, "--epoch_size", 2, "--ckpt_save_dir", folder)
     return folder
+
+
+# columns of log.csv that do not tell the time
+EXACT = ("epoch", "step", "lr", "train_loss", "train_top1", "val_loss", "val_top1", "val_top5")
+
+
+def rows(folder: Path) -> list[list[str]]:
+    """What stands in a run's log.csv, without the times."""
+    with open(folder / "log.csv") as file:
+        return [[row[name] for name in EXACT] for row in csv.DictReader(file)]

@@ -8,11 +8,13 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
 from mindcv_shufflenet.parallel.outlive import SAVE_SECONDS
-from tests.cli.conftest import ROOT, SMALL, TINY
+from mindcv_shufflenet.weights.checkpoint import read_checkpoint
+from tests.cli.conftest import MODEL, ROOT, SMALL, TINY
 
 BIN = Path(sys.prefix) / "bin"
 AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
@@ -88,3 +90,15 @@ def wait_for(path: Path, job: Job) -> None:
             job.process.kill()
             raise AssertionError(job.finish())
         time.sleep(0.1)
+
+
+def start_and_wait(folder: Path, *words: object) -> Job:
+    """Start a training on two ranks and wait until it has written its first checkpoint."""
+    job = mpirun(2, *words, "--ckpt_save_dir", folder)
+    wait_for(folder / f"{MODEL}-last.ckpt", job)
+    return job
+
+
+def last(folder: Path) -> dict[str, np.ndarray]:
+    """The weights that a training has saved last."""
+    return read_checkpoint(folder / f"{MODEL}-last.ckpt")

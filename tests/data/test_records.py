@@ -226,7 +226,7 @@ def test_an_image_that_fits_no_record_is_named(photos: Split, tmp_path: Path, mo
         records._write_shard(tmp_path, "train-00000-of-00001.mindrecord", photos.images[:1], [0], 0, None)
 
 
-# Packs the photos of a folder, one a shard, and never comes to an end by itself.
+# Packs the photos of a folder, one a shard, and tells of each.
 PACK = """
 import sys
 from pathlib import Path
