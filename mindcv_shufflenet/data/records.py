@@ -193,9 +193,9 @@ def _write_shard(
         writer.commit()
         _verify(hidden / name, len(images), written.hexdigest())
         sizes = [(hidden / file).stat().st_size for file in files_of(name)]
-        for path in (hidden / f"{name}.db", hidden / name):  # the records last: a shard is there when they are
-            os.chmod(path, 0o644)
-            publish(path, folder / path.name)
+        for file in reversed(files_of(name)):  # the records last: a shard is there when they are
+            os.chmod(hidden / file, 0o644)
+            publish(hidden / file, folder / file)
     except OSError as error:
         raise UserError(f"cannot write {folder / name}: {error.strerror or error}; make room") from error
     except RuntimeError as error:
