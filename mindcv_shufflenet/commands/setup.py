@@ -14,12 +14,13 @@ from rich.console import Console
 
 from mindcv_shufflenet.config import Config, parse_config
 from mindcv_shufflenet.data.datasets import Split, open_split
-from mindcv_shufflenet.data.datasets.base import Records, read_classes_file
+from mindcv_shufflenet.data.datasets.base import Records
 from mindcv_shufflenet.data.headers import check_images
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import atomic_write
 from mindcv_shufflenet.models.registry import create_model
 from mindcv_shufflenet.parallel.group import current
+from mindcv_shufflenet.run_directory import CLASSES_FILE, read_run_of
 from mindcv_shufflenet.train.state import checksum
 from mindcv_shufflenet.weights.settle import network_options, resolve_alias
 
@@ -120,15 +121,15 @@ def check_recorded_classes(config: Config, split: Split) -> None:
     Raises:
         UserError: they are as many, but not the same, so that no figure would mean anything.
     """
-    path = Path(config.ckpt_path).parent / "classes.json"
-    classes = read_classes_file(path) if config.ckpt_path else None
-    if classes is None:
+    run = read_run_of(config.ckpt_path)
+    if run.classes is None:
         return
-    recorded = classes["indices"]
+    recorded = run.classes.indices
     if len(recorded) == split.num_classes and recorded != split.class_to_index:
         name = next(name for name, index in split.class_to_index.items() if recorded.get(name) != index)
         raise UserError(
-            f"class {name} has index {split.class_to_index[name]} in the data and {recorded.get(name)} in {path};"
+            f"class {name} has index {split.class_to_index[name]} in the data and {recorded.get(name)} in"
+            f" {run.folder / CLASSES_FILE};"
             " validate with the data set that the checkpoint was trained on"
         )
 

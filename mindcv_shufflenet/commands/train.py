@@ -25,7 +25,6 @@ from mindcv_shufflenet.commands.setup import (
 )
 from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.data.datasets import Split
-from mindcv_shufflenet.data.datasets.base import read_classes_file
 from mindcv_shufflenet.data.loader import Loader, eval_loader, train_loader
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.evaluate.evaluator import evaluate
@@ -35,6 +34,7 @@ from mindcv_shufflenet.parallel.device import Machine, set_up
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.parallel.outlive import outlive_launcher
 from mindcv_shufflenet.parallel.sync_norm import synchronise_batch_norm
+from mindcv_shufflenet.run_directory import CLASSES_FILE, read_run
 from mindcv_shufflenet.train.display import Display, clock
 from mindcv_shufflenet.train.engine import TrainStep, compiled, create_step, mixed_precision
 from mindcv_shufflenet.train.recorder import Recorder, check_folder, state_path
@@ -247,7 +247,7 @@ def _compare(state: State, setup: Setup, source: Path) -> list[str]:
                 f"{source} was trained with {name}={stopped['config'].get(name)} and {name} is {now[name]} now;"
                 f" give --{name} {stopped['config'].get(name)}, or start anew"
             )
-    _check_same_classes(source.parent / "classes.json", setup.split)
+    _check_same_classes(source.parent, setup.split)
     lines = [
         f"{name} was {stopped['config'].get(name)} when the run was stopped and is {value} now"
         for name, value in now.items()
@@ -295,13 +295,13 @@ def _rescale(state: State, setup: Setup, source: Path) -> tuple[Progress, list[s
     return replace(progress, step=step), [line]
 
 
-def _check_same_classes(path: Path, split: Split) -> None:
-    """Refuse to go on with a run on images of other classes than ``classes.json`` lists."""
-    recorded = read_classes_file(path)
-    if recorded is not None and recorded["indices"] != split.class_to_index:
+def _check_same_classes(folder: Path, split: Split) -> None:
+    """Refuse to go on with a run on images of other classes than its ``classes.json`` lists."""
+    recorded = read_run(folder).classes
+    if recorded is not None and recorded.indices != split.class_to_index:
         raise UserError(
-            f"the classes of the data are not those of the stopped run ({path}); give its --data_dir, or start anew"
-            " from its checkpoint with --ckpt_path and --reset_classifier"
+            f"the classes of the data are not those of the stopped run ({folder / CLASSES_FILE}); give its --data_dir,"
+            " or start anew from its checkpoint with --ckpt_path and --reset_classifier"
         )
 
 

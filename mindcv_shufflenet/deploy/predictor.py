@@ -13,12 +13,12 @@ from PIL import Image
 from scipy.special import softmax
 
 from mindcv_shufflenet.config import Config, parse_config
-from mindcv_shufflenet.data.datasets.base import read_classes_file
 from mindcv_shufflenet.data.datasets.imagenet import bundled_class_names
 from mindcv_shufflenet.data.transforms import Operation, eval_crop, normalise
 from mindcv_shufflenet.deploy.images import ImageLike, image_files, open_image
 from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.models.registry import create_model
+from mindcv_shufflenet.run_directory import read_run_of
 from mindcv_shufflenet.weights.load import load_weights
 from mindcv_shufflenet.weights.settle import (
     NETWORK_OPTIONS,
@@ -219,9 +219,9 @@ def _apply(operations: list[Operation], pixels: Any) -> np.ndarray:
 
 def _class_names(config: Config, num_classes: int) -> Sequence[str]:
     """The names in the run directory of the checkpoint, ImageNet's, or the indices."""
-    classes = read_classes_file(Path(config.ckpt_path).parent / "classes.json") if config.ckpt_path else None
-    if classes and len(classes["names"]) == num_classes:
-        return classes["names"]
+    classes = read_run_of(config.ckpt_path).classes
+    if classes and len(classes.names) == num_classes:
+        return classes.names
     if num_classes == 1000:
         return bundled_class_names()
     return [str(index) for index in range(num_classes)]

@@ -21,6 +21,7 @@ from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.files import atomic_write
 from mindcv_shufflenet.parallel.device import Machine
 from mindcv_shufflenet.parallel.group import current
+from mindcv_shufflenet.run_directory import CLASSES_FILE, OPTIONS_FILE
 from mindcv_shufflenet.train.state import Progress, first_non_finite, save_state
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
 
@@ -79,8 +80,8 @@ class Recorder:
             for path in run_files(self.config):
                 if path != self.state:
                     _remove(path)
-        _write_text(self.folder / "config.yaml", yaml.safe_dump(self.config.recipe(), sort_keys=False))
-        _write_text(self.folder / "classes.json", json.dumps(classes, indent=1))
+        _write_text(self.folder / OPTIONS_FILE, yaml.safe_dump(self.config.recipe(), sort_keys=False))
+        _write_text(self.folder / CLASSES_FILE, json.dumps(classes, indent=1))
         self._write_log(progress.rows)
 
     def end_epoch(self, progress: Progress, is_best: bool) -> None:
@@ -182,7 +183,7 @@ def run_files(config: Config) -> list[Path]:
     """Return the files of a run of this model in its run directory."""
     folder, model = Path(config.ckpt_save_dir), glob.escape(config.network)
     own = ("last.state", "last.ckpt", "best.ckpt", "[0-9]*_[0-9]*.ckpt")
-    patterns = ["config.yaml", "classes.json", "log.csv", *(f"{model}-{name}" for name in own)]
+    patterns = [OPTIONS_FILE, CLASSES_FILE, "log.csv", *(f"{model}-{name}" for name in own)]
     return [path for pattern in patterns for path in sorted(folder.glob(pattern))]
 
 

@@ -5,10 +5,10 @@ fit and be fed what they were not trained on.
 """
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
-from mindcv_shufflenet.config import Config, load_yaml
+from mindcv_shufflenet.config import Config
+from mindcv_shufflenet.run_directory import OPTIONS_FILE, RunRecord, read_run_of
 from mindcv_shufflenet.weights.download import fetch_to_cache
 from mindcv_shufflenet.weights.keys import POOL_OF_LAYOUT
 from mindcv_shufflenet.weights.load import Weights, read_weights
@@ -70,11 +70,12 @@ def settle(
         The options, and a line for each source that changed some.
     """
     notes = ["pretrained is not read, since ckpt_path is given"] if config.pretrained and config.ckpt_path else []
-    recorded = Path(config.ckpt_path).parent / "config.yaml"
-    if config.ckpt_path and "model" not in given and recorded.is_file() and "model" in (run := load_yaml(recorded)):
-        notes += [f"from {recorded}: model={run['model']}"] if run["model"] != config.model else []
-        config = config.replace(model=run["model"])
-    for source, values in _sources(config, weights, (*NETWORK_OPTIONS, *names)):
+    run = read_run_of(config.ckpt_path)
+    notes += run.notes
+    if run.options and "model" not in given and run.options["model"] != config.model:
+        notes.append(f"from {run.folder / OPTIONS_FILE}: model={run.options['model']}")
+        config = config.replace(model=run.options["model"])
+    for source, values in _sources(config, weights, run, (*NETWORK_OPTIONS, *names)):
         present = _effective(config)
         changes = {name: value for name, value in values.items() if name not in given and present.get(name) != value}
         if changes:
@@ -83,7 +84,9 @@ def settle(
     return config, notes
 
 
-def _sources(config: Config, weights: Weights | None, names: Collection[str]) -> list[tuple[str, dict[str, Any]]]:
+def _sources(
+    config: Config, weights: Weights | None, run: RunRecord, names: Collection[str]
+) -> list[tuple[str, dict[str, Any]]]:
     """What says something of the weights, the weakest first."""
     sources: list[tuple[str, dict[str, Any]]] = []
     record = record_of(config)
@@ -94,11 +97,9 @@ def _sources(config: Config, weights: Weights | None, names: Collection[str]) ->
         if weights.dialect != "mindspore":
             known["pool"] = weights.pool
         sources.append((weights.source, known))
-    path = Path(config.ckpt_path).parent / "config.yaml"
-    if config.ckpt_path and path.is_file():
-        recorded = load_yaml(path)
-        if str(recorded.get("model")).partition(".")[0] == config.network:
-            sources.append((str(path), {name: recorded[name] for name in names if name in recorded}))
+    if run.options and str(run.options["model"]).partition(".")[0] == config.network:
+        chosen = {name: run.options[name] for name in names if name in run.options}
+        sources.append((str(run.folder / OPTIONS_FILE), chosen))
     return sources
 
 

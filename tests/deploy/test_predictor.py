@@ -145,17 +145,20 @@ def test_names_and_preprocessing_come_with_the_checkpoint(tmp_path: Path) -> Non
     write_arrays(arrays_of(random_network(num_classes=3)), tmp_path / f"{MODEL}-best.ckpt")
     options = {"ckpt_path": str(tmp_path / f"{MODEL}-best.ckpt"), "image_resize": 32}
     assert Predictor(MODEL, **options).class_names == ("0", "1", "2")
-    (tmp_path / "classes.json").write_text(json.dumps({"names": ["x", "y", "z"], "indices": {}}))
-    (tmp_path / "config.yaml").write_text(f"model: {MODEL}\nstem: cifar\nmean: [1, 2, 3]\n")
+    (tmp_path / "classes.json").write_text(json.dumps({"names": ["x", "y", "z"], "indices": {"a": 0, "b": 1, "c": 2}}))
+    run = f"model: {MODEL}\nstem: cifar\nmean: [1, 2, 3]\nresize_backend: opencv\nckpt_save_dir: run\n"
+    (tmp_path / "config.yaml").write_text(run)
     predictor = Predictor(**options)
     assert predictor.class_names == ("x", "y", "z")
     assert predictor.config.mean == [1, 2, 3]
     assert predictor.network.max_pool is None
     with pytest.raises(UserError, match="2 class names and 3 classes"):
         Predictor(MODEL, class_names=["x", "y"], **options)
-    (tmp_path / "classes.json").write_text("{")
-    with pytest.raises(UserError, match="it is damaged"):
-        Predictor(MODEL, **options)
+    for foreign in ("{", '["x", "y", "z"]', '{"0": "cat"}'):
+        (tmp_path / "classes.json").write_text(foreign)
+        predictor = Predictor(MODEL, **options)
+        assert predictor.class_names == ("0", "1", "2")
+        assert any("classes.json is not read" in note for note in predictor.notes)
 
 
 def test_what_a_predictor_does_not_read_is_refused(predictor: Predictor) -> None:

@@ -1,12 +1,10 @@
 """What every data-set reader hands back, and the listing of image files that the readers share."""
 
-import json
 import os
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -66,21 +64,6 @@ class Split:
     def num_classes(self) -> int:
         """The number of classes of the data set, also of those that this split has no image of."""
         return len(self.class_names)
-
-
-def read_classes_file(path: Path) -> dict[str, Any] | None:
-    """Return ``names`` (of each class) and ``indices`` (name -> index) of a run's ``classes.json``, or None if none is.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    if not path.is_file():
-        return None
-    try:
-        classes = json.loads(path.read_text(encoding="utf-8"))
-        return {"names": [*classes["names"]], "indices": {**classes["indices"]}}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"cannot read {path}: it is damaged; mend it or take it away from the checkpoint") from error
 
 
 def split_folder(data_dir: Path, split: str, layout: str) -> Path:

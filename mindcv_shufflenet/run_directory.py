@@ -1,0 +1,96 @@
+"""What the files of a run directory tell of its run.
+
+Other programs have files of the same names. They are told from ours by their content, passed over, and named.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mindcv_shufflenet.config import load_yaml, parse_config
+from mindcv_shufflenet.errors import UserError
+
+OPTIONS_FILE = "config.yaml"
+CLASSES_FILE = "classes.json"
+
+# Options that every run writes and that no other program has.
+_OWN = {"model", "stem", "resize_backend", "ckpt_save_dir"}
+
+
+class Classes(NamedTuple):
+    """The classes that a network was trained on.
+
+    Attributes:
+        names: for people, the name of class ``i`` at position ``i``.
+        indices: folder name, wnid or class name -> index.
+    """
+
+    names: tuple[str, ...]
+    indices: dict[str, int]
+
+
+class RunRecord(NamedTuple):
+    """What a folder tells of the run in it.
+
+    Attributes:
+        folder: the run directory.
+        options: of ``config.yaml``; None where there is none of ours.
+        classes: of ``classes.json``; None where there is none of ours.
+        notes: a line for each file that bears such a name and is not ours.
+    """
+
+    folder: Path
+    options: dict[str, Any] | None
+    classes: Classes | None
+    notes: list[str]
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Read what lies in a folder; nothing that lies there is an error."""
+    options, classes = _read_options(folder / OPTIONS_FILE), _read_classes(folder / CLASSES_FILE)
+    found = {OPTIONS_FILE: options, CLASSES_FILE: classes}
+    notes = [
+        f"{folder / name} is not read: it is damaged, or another program's"
+        for name, content in found.items()
+        if content is None and (folder / name).is_file()
+    ]
+    return RunRecord(folder, options, classes, notes)
+
+
+def read_run_of(ckpt_path: str) -> RunRecord:
+    """Read what lies beside a checkpoint; an empty path has nothing beside it."""
+    return read_run(Path(ckpt_path).parent) if ckpt_path else RunRecord(Path(), None, None, [])
+
+
+def _read_options(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        options = load_yaml(path)
+        parse_config(options)
+    except UserError:
+        return None
+    return options if options.keys() >= _OWN else None
+
+
+def _read_classes(path: Path) -> Classes | None:
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return classes_of(content["names"], content["indices"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def classes_of(names: Any, indices: Any) -> Classes:
+    """Check classes that were read from a file.
+
+    Raises:
+        ValueError: they are not a list of names, and a table of indices of those classes.
+    """
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ValueError("names is no list of names")
+    if not isinstance(indices, dict) or sorted(indices.values()) != list(range(len(names))):
+        raise ValueError("indices is no table of indices")
+    return Classes(tuple(names), dict(indices))
