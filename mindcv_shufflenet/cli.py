@@ -64,7 +64,7 @@ def _add_options(parser: argparse.ArgumentParser, names: Collection[str]) -> Non
 
 # Options of the schema that a verb takes which needs not all of them.
 _MACHINE = ("mode", "device_target", "num_parallel_workers", "batch_size")
-_NETWORK = ("model", "num_classes", "in_channels", "layout", "stem", "pool", "pretrained", "ckpt_path")
+_NETWORK = ("model", "num_classes", "in_channels", "layout", "stem", "pool", "pretrained", "ckpt_path", "ckpt_key")
 _INPUT = ("image_resize", "crop_pct", "interpolation", "resize_backend", "mean", "std", "channel_order")
 
 
@@ -90,13 +90,13 @@ def _add_convert_arguments(parser: argparse.ArgumentParser) -> None:
         help="whose parameter names to write (default: for .pth PyTorch's of the layout, else mindspore's)",
     )
     _add_json_argument(parser)
-    _add_options(parser, ("model", "layout", "allow_missing", "overwrite"))
+    _add_options(parser, ("model", "layout", "ckpt_key", "allow_missing", "overwrite"))
 
 
 def _add_verify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="MODEL.TAG of published weights; without a tag mindcv's")
     _add_json_argument(parser)
-    _add_options(parser, (*_MACHINE, "dataset", "data_dir", "val_split", "num_samples", "ckpt_path"))
+    _add_options(parser, (*_MACHINE, "dataset", "data_dir", "val_split", "num_samples", "ckpt_path", "ckpt_key"))
 
 
 def _add_data_arguments(parser: argparse.ArgumentParser) -> None:

@@ -138,6 +138,9 @@ class ModelOptions(_Options):
         "",
         description="weights to start from or to validate: a file (.ckpt .safetensors .npz .onnx .pth) or its address",
     )
+    ckpt_key: str | None = Field(
+        None, description="which set of weights, where ckpt_path holds several: state_dict, state_dict_ema, ema"
+    )
     reset_classifier: bool = Field(False, description="train a new classifier on top of the weights of ckpt_path")
     allow_missing: list[str] = Field(
         [], description="names, with wildcards, of parameters that ckpt_path may lack and that start anew: conv_last.*"

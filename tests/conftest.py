@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("GLOG_v", "4")
+os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")  # whichever of onnx and MindSpore comes first
 gc.set_threshold(100_000)  # compiling makes many objects, and to look for cycles among them takes a tenth of its time
 
 CORES = os.sched_getaffinity(0)
@@ -47,11 +48,11 @@ def graph_mode() -> None:
 def small_network() -> Iterator[None]:
     """Let this process use the network of one block a stage."""
     from mindcv_shufflenet.models import shufflenet_v2
-    from mindcv_shufflenet.weights import convert, keys
+    from mindcv_shufflenet.weights import convert, keys, onnx_graph
     from tests.cli.small import SMALL_BLOCKS
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (keys, convert, shufflenet_v2):
+        for module in (keys, convert, onnx_graph, shufflenet_v2):
             patch.setattr(module, "STAGE_BLOCKS", SMALL_BLOCKS)
         yield
 

@@ -10,7 +10,8 @@ from mindcv_shufflenet.weights.convert import change_layout
 from mindcv_shufflenet.weights.formats import check_suffix, write_arrays
 from mindcv_shufflenet.weights.keys import POOL_OF_LAYOUT, translate
 from mindcv_shufflenet.weights.load import Weights, load_weights, read_weights
-from mindcv_shufflenet.weights.pretrained import find_record
+from mindcv_shufflenet.weights.metadata import Metadata, metadata_of
+from mindcv_shufflenet.weights.settle import Settled, settle
 
 # Whose names go with which layout; mindspore's go with both.
 _LAYOUT_OF_KEYS = {"megvii": "megvii", "torchvision": "torchvision", "mmpretrain": "torchvision"}
@@ -24,19 +25,24 @@ def run(arguments: argparse.Namespace) -> None:
     check_suffix(target)
     if target.exists() and not config.overwrite:
         raise UserError(f"{target} is there already; give another name, or --overwrite")
-    if "model" not in arguments.given:
+    weights = read_weights(arguments.source, config.ckpt_key)
+    wanted = config.layout
+    source = config.replace(ckpt_path=arguments.source, layout=None)  # --layout is the target's
+    settled = settle(source, {"model"} & arguments.given.keys(), weights)
+    if "model" not in arguments.given and not settled.tells_model:
         raise UserError("of which model are the weights? give --model NAME; `shufflenet models` lists them")
-    find_record(config.model)  # a tag says nothing here, but a wrong one is a slip
-    weights = read_weights(arguments.source)
-    source_layout = weights.layout or config.layout or "megvii"
-    _check_fit(weights, config.network, source_layout, config.allow_missing)
-    keys, layout = _choose(arguments.keys, config.layout, source_layout, target)
+    source_layout = weights.layout or wanted or "megvii"
+    _check_fit(weights, settled.config.network, source_layout, config.allow_missing)
+    keys, layout = _choose(arguments.keys, wanted, source_layout, target)
     arrays, notes = change_layout(weights.arrays, source_layout, layout)
+    metadata = _metadata(settled, weights, layout)
+    pool = metadata.options["pool"]
+    notes = [*settled.notes, *weights.notes, *notes]
     if weights.unfolded:
         notes.append("BatchNorm was folded into the convolutions; it is set to change nothing")
-    if weights.pool != POOL_OF_LAYOUT[layout]:
-        notes.append(f"the max pool pads as the source's did with --pool {weights.pool}, which no weights file tells")
-    write_arrays(translate(arrays, keys), target)
+    if pool != POOL_OF_LAYOUT[layout]:
+        notes.append(f"the max pool pads as the source's did, --pool {pool}; the file tells that to this program alone")
+    write_arrays(translate(arrays, keys), target, metadata.dump())
     console.print(
         f"{arguments.source}: {weights.dialect}'s names, layout {source_layout}, {len(weights.arrays)} arrays"
     )
@@ -50,6 +56,16 @@ def run(arguments: argparse.Namespace) -> None:
         "notes": notes,
     }
     write_json(arguments.json, result)
+
+
+def _metadata(settled: Settled, weights: Weights, layout: str) -> Metadata:
+    """What the converted file says of its network: what is known of the source, and nothing that was assumed."""
+    config = settled.config
+    network = {"layout": layout, "pool": config.pool or weights.pool}
+    epoch = weights.metadata.epoch if weights.metadata else None
+    if settled.is_known:
+        return metadata_of(config.replace(**network), settled.classes, epoch)
+    return Metadata({"model": config.network} | network, settled.classes, epoch)
 
 
 def _check_fit(weights: Weights, model: str, layout: str, allow_missing: list[str]) -> None:

@@ -14,6 +14,7 @@ _NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[Config], bool]], ...] = (
     (("sync_bn",), "several ranks", lambda _: current().world.size > 1),
     (("distribute",), "a start without mpirun or msrun", lambda c: c.distribute or current().world.size == 1),
     (("pool",), "stem imagenet", lambda c: c.stem == "imagenet"),
+    (("ckpt_key",), "ckpt_path", lambda c: bool(c.ckpt_path)),
     (("allow_missing",), "ckpt_path or pretrained", lambda c: bool(c.ckpt_path) or c.pretrained),
     (("channel_order",), "in_channels 3", lambda c: c.in_channels == 3),
     (("data_dir",), "another data set", lambda c: c.dataset != "digits"),

@@ -20,7 +20,7 @@ from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import atomic_write
 from mindcv_shufflenet.models.registry import create_model
 from mindcv_shufflenet.parallel.group import current
-from mindcv_shufflenet.run_directory import CLASSES_FILE, read_run_of
+from mindcv_shufflenet.run_directory import Classes
 from mindcv_shufflenet.train.state import checksum
 from mindcv_shufflenet.weights.settle import network_options, resolve_alias
 
@@ -115,22 +115,20 @@ def evenly_spaced(split: Split, images: int) -> Split:
     return Split(picked, split.labels[chosen], split.class_names, split.class_to_index)
 
 
-def check_recorded_classes(config: Config, split: Split) -> None:
-    """Compare the classes of a split with those of the run in whose directory the checkpoint lies.
+def check_recorded_classes(recorded: Classes | None, split: Split) -> None:
+    """Compare the classes of a split with those that the checkpoint was trained on, where they are known.
 
     Raises:
         UserError: they are as many, but not the same, so that no figure would mean anything.
     """
-    run = read_run_of(config.ckpt_path)
-    if run.classes is None:
+    if recorded is None:
         return
-    recorded = run.classes.indices
-    if len(recorded) == split.num_classes and recorded != split.class_to_index:
-        name = next(name for name, index in split.class_to_index.items() if recorded.get(name) != index)
+    indices = recorded.indices
+    if len(indices) == split.num_classes and indices != split.class_to_index:
+        name = next(name for name, index in split.class_to_index.items() if indices.get(name) != index)
         raise UserError(
-            f"class {name} has index {split.class_to_index[name]} in the data and {recorded.get(name)} in"
-            f" {run.folder / CLASSES_FILE};"
-            " validate with the data set that the checkpoint was trained on"
+            f"class {name} has index {split.class_to_index[name]} in the data and {indices.get(name)} in the"
+            " checkpoint; validate with the data set that the checkpoint was trained on"
         )
 
 

@@ -34,7 +34,7 @@ from mindcv_shufflenet.parallel.device import Machine, set_up
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.parallel.outlive import outlive_launcher
 from mindcv_shufflenet.parallel.sync_norm import synchronise_batch_norm
-from mindcv_shufflenet.run_directory import CLASSES_FILE, read_run
+from mindcv_shufflenet.run_directory import CLASSES_FILE, Classes, read_run
 from mindcv_shufflenet.train.display import Display, clock
 from mindcv_shufflenet.train.engine import TrainStep, compiled, create_step, mixed_precision
 from mindcv_shufflenet.train.recorder import Recorder, check_folder, state_path
@@ -42,8 +42,9 @@ from mindcv_shufflenet.train.schedules import learning_rates
 from mindcv_shufflenet.train.state import Progress, State, load_state, restore
 from mindcv_shufflenet.train.trainer import Trainer
 from mindcv_shufflenet.weights.load import Weights, load_weights
+from mindcv_shufflenet.weights.metadata import NETWORK_OPTIONS
 from mindcv_shufflenet.weights.pretrained import find_record
-from mindcv_shufflenet.weights.settle import NETWORK_OPTIONS, open_weights, settle
+from mindcv_shufflenet.weights.settle import open_weights, settle
 
 # Options that a resumed run may have otherwise than the stopped one without training otherwise.
 NEUTRAL = ("ckpt_save_dir", "ckpt_path", "num_parallel_workers", "log_interval")
@@ -84,7 +85,8 @@ def run(arguments: argparse.Namespace) -> None:
     source = _find_state(config)
     state = load_state(source) if source else None
     weights = None if state else open_weights(config)
-    config, notes = settle(config, arguments.options, weights)
+    settled = settle(config, arguments.options, weights)
+    config, notes = settled.config, settled.notes
     if state:
         config = _as_stopped(config, arguments.options, state)
     if not state and not weights and find_record(config.model):
@@ -113,7 +115,7 @@ def run(arguments: argparse.Namespace) -> None:
         console.print(f"all {config.epoch_size} epochs are done; give a larger --epoch_size to train on")
 
     recorder = Recorder(config, machine, setup.network, setup.step, len(setup.split), len(setup.loader))
-    classes = {"names": setup.split.class_names, "indices": setup.split.class_to_index}
+    classes = Classes(setup.split.class_names, setup.split.class_to_index)
     group = current()
     compare_ranks(config, setup.split, setup.step)  # by then all have read what rank 0 is about to write over
     outlive_launcher()

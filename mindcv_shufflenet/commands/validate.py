@@ -30,7 +30,7 @@ from mindcv_shufflenet.parallel.device import Machine, set_up
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.train.engine import compiled, mixed_precision
 from mindcv_shufflenet.weights.load import load_weights
-from mindcv_shufflenet.weights.settle import PREPROCESSING_OPTIONS, open_weights, settle
+from mindcv_shufflenet.weights.settle import open_weights, settle
 
 # Groups of options that validation has no use for.
 _TRAINING = (schema.RunOptions, schema.OptimizerOptions, schema.ScheduleOptions, schema.LossOptions)
@@ -63,11 +63,12 @@ def run(arguments: argparse.Namespace) -> None:
             "there is nothing to validate: give --ckpt_path FILE or --pretrained (or --random_weights for an untrained"
             " network)"
         )
-    config, notes = settle(config, arguments.options, weights, PREPROCESSING_OPTIONS)
+    settled = settle(config, arguments.options, weights)
+    config, notes = settled.config, settled.notes
     notes += unread_options(arguments.given, UNREAD, "validate")
     machine, adapted = set_up(config)
     split = open_data(config, config.val_split)
-    check_recorded_classes(config, split)
+    check_recorded_classes(settled.classes, split)
     if config.num_samples is not None:
         split = evenly_spaced(split, config.num_samples)
     network = build_network(config, split.num_classes)

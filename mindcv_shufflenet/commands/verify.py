@@ -37,7 +37,8 @@ def run(arguments: argparse.Namespace) -> None:
     config = config.replace(model=record.name, pretrained=not config.ckpt_path)
     weights = open_weights(config)
     assert weights is not None
-    config, notes = settle(config, arguments.given, weights)
+    settled = settle(config, arguments.given, weights)
+    config, notes = settled.config, settled.notes
     machine, adapted = set_up(config)
     split = open_data(config, config.val_split)
     if config.num_samples is not None:

@@ -18,19 +18,13 @@ from mindcv_shufflenet.data.transforms import Operation, eval_crop, normalise
 from mindcv_shufflenet.deploy.images import ImageLike, image_files, open_image
 from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.models.registry import create_model
-from mindcv_shufflenet.run_directory import read_run_of
+from mindcv_shufflenet.run_directory import Classes
 from mindcv_shufflenet.weights.load import load_weights
-from mindcv_shufflenet.weights.settle import (
-    NETWORK_OPTIONS,
-    PREPROCESSING_OPTIONS,
-    network_options,
-    open_weights,
-    resolve_alias,
-    settle,
-)
+from mindcv_shufflenet.weights.metadata import NETWORK_OPTIONS, PREPROCESSING_OPTIONS
+from mindcv_shufflenet.weights.settle import network_options, open_weights, resolve_alias, settle
 
 # Options that say whose weights, beside those of network and preprocessing.
-_WEIGHTS_OPTIONS = ("ckpt_path", "pretrained", "num_classes")
+_WEIGHTS_OPTIONS = ("ckpt_path", "ckpt_key", "pretrained", "num_classes")
 
 
 @dataclass(frozen=True)
@@ -64,8 +58,8 @@ class Predictor:
 
     Args:
         model: a name (``shufflenet_v2_x1_0`` or ``shufflenet_v2_x1_0.tv_in1k``), whose published weights are fetched
-            unless ``ckpt_path`` is given; a network; or None: what the run directory of ``ckpt_path`` says.
-        class_names: name of each class. None: those of the run directory that ``ckpt_path`` lies in, ImageNet's where
+            unless ``ckpt_path`` is given; a network; or None: what ``ckpt_path`` or its run directory says.
+        class_names: name of each class. None: those that ``ckpt_path`` or its run directory tells, ImageNet's where
             there are 1000 classes, else the indices.
         topk: how many classes a prediction lists.
         batch_size: images a forward pass.
@@ -92,13 +86,14 @@ class Predictor:
         self.topk = topk
         self.batch_size = batch_size
         self.notes: list[str] = []
+        self._classes: Classes | None = None
         if isinstance(model, nn.Cell):
             self.network, self.config = model, parse_config(options)
         else:
             self.network, self.config = self._open(options if model is None else options | {"model": model})
         self.network.set_train(False)
         self.num_classes = self.network.classifier.weight.shape[0]
-        self.class_names = tuple(class_names or _class_names(self.config, self.num_classes))
+        self.class_names = tuple(class_names or _class_names(self._classes, self.num_classes))
         if len(self.class_names) != self.num_classes:
             raise UserError(
                 f"there are {len(self.class_names)} class names and {self.num_classes} classes; give one name a class"
@@ -177,7 +172,8 @@ class Predictor:
         elif not config.ckpt_path:
             raise UserError("whose weights? give ckpt_path, or leave out pretrained=False")
         weights = open_weights(config)
-        config, self.notes = settle(config, given, weights, PREPROCESSING_OPTIONS)
+        settled = settle(config, given, weights)
+        config, self.notes, self._classes = settled.config, settled.notes, settled.classes
         classifier = weights.arrays.get("classifier.weight") if weights else None
         classes = config.num_classes or (len(classifier) if classifier is not None else 1000)
         network = create_model(config.network, num_classes=classes, **network_options(config))
@@ -217,9 +213,8 @@ def _apply(operations: list[Operation], pixels: Any) -> np.ndarray:
     return np.asarray(pixels)
 
 
-def _class_names(config: Config, num_classes: int) -> Sequence[str]:
-    """The names in the run directory of the checkpoint, ImageNet's, or the indices."""
-    classes = read_run_of(config.ckpt_path).classes
+def _class_names(classes: Classes | None, num_classes: int) -> Sequence[str]:
+    """The names of the classes that the weights were trained on, ImageNet's, or the indices."""
     if classes and len(classes.names) == num_classes:
         return classes.names
     if num_classes == 1000:

@@ -21,9 +21,10 @@ from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.files import atomic_write
 from mindcv_shufflenet.parallel.device import Machine
 from mindcv_shufflenet.parallel.group import current
-from mindcv_shufflenet.run_directory import CLASSES_FILE, OPTIONS_FILE
+from mindcv_shufflenet.run_directory import CLASSES_FILE, OPTIONS_FILE, Classes
 from mindcv_shufflenet.train.state import Progress, first_non_finite, save_state
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
+from mindcv_shufflenet.weights.metadata import metadata_of
 
 COLUMNS = (
     "epoch", "step", "lr", "train_loss", "train_top1", "val_loss", "val_top1", "val_top5", "ema_top1",
@@ -62,7 +63,7 @@ class Recorder:
         self.log = self.folder / "log.csv"
         self.writes = current().is_first
 
-    def begin(self, progress: Progress, classes: dict[str, Any], resumed: Path | None) -> None:
+    def begin(self, progress: Progress, classes: Classes, resumed: Path | None) -> None:
         """Write what is known before the first step.
 
         Args:
@@ -71,6 +72,7 @@ class Recorder:
             resumed: the state that the training goes on from. One of another folder brings its checkpoints along;
                 None replaces what another run has left here.
         """
+        self.classes = classes
         if not self.writes:
             return
         if resumed and resumed.parent.resolve() != self.folder.resolve():
@@ -81,7 +83,7 @@ class Recorder:
                 if path != self.state:
                     _remove(path)
         _write_text(self.folder / OPTIONS_FILE, yaml.safe_dump(self.config.recipe(), sort_keys=False))
-        _write_text(self.folder / CLASSES_FILE, json.dumps(classes, indent=1))
+        _write_text(self.folder / CLASSES_FILE, json.dumps(classes._asdict(), indent=1))
         self._write_log(progress.rows)
 
     def end_epoch(self, progress: Progress, is_best: bool) -> None:
@@ -94,12 +96,13 @@ class Recorder:
         self._refuse_nan()
         if not self.writes:
             return
+        metadata = metadata_of(self.config, self.classes, progress.epoch)
         if is_best:
-            save_checkpoint(self.network, self.best)
-        save_checkpoint(self.network, self.last)
+            save_checkpoint(self.network, self.best, metadata)
+        save_checkpoint(self.network, self.last, metadata)
         config = self.config
         if config.keep_checkpoint_max and progress.epoch % config.ckpt_save_interval == 0:
-            save_checkpoint(self.network, self._numbered(progress.epoch))
+            save_checkpoint(self.network, self._numbered(progress.epoch), metadata)
             for epoch in self._superseded(progress.rows):
                 for path in self.folder.glob(f"{glob.escape(config.network)}-{epoch}_*.ckpt"):  # of any number of ranks
                     _remove(path)

@@ -1,62 +1,110 @@
-"""Checkpoints: the weights of a network alone, in MindSpore's format."""
+"""Checkpoints: the weights of a network, in MindSpore's format."""
 
 import logging
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import mindspore as ms
-from mindspore import Tensor, nn
+from mindspore import Parameter, Tensor, nn
 
+from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import atomic_path
+from mindcv_shufflenet.weights import sets
 from mindcv_shufflenet.weights.keys import Arrays
+from mindcv_shufflenet.weights.metadata import ENTRY, Metadata
+from mindcv_shufflenet.weights.sets import Content
 
-# What mindcv's trainer saves beside the network: the optimizer's own parameters.
-_OPTIMIZER_STATE = re.compile(
-    r"(moments|moment1|moment2|accum|stat|vhat|mean_square|exp_avg|exp_avg_sq|ema)\..+"
-    r"|(global_step|learning_rate|momentum|beta1_power|beta2_power|updates|scale_sense|scale_value|current_iterator_step"
-    r"|last_overflow_iterator_step)"
-)
+# More entries than a checkpoint of this family and of any optimizer has; MindSpore reads 20,000 a second.
+_MAX_ENTRIES = 20_000
 
 
-def save_checkpoint(network: nn.Cell, path: str | os.PathLike[str]) -> None:
+def save_checkpoint(network: nn.Cell, path: str | os.PathLike[str], metadata: Metadata | None = None) -> None:
     """Write the network's parameters and BatchNorm statistics so that a reader never finds half a file.
 
     Raises:
         UserError: the file cannot be written.
     """
     with atomic_path(path) as temporary:
-        _save(network, temporary)
+        _save(network, temporary, metadata.dump() if metadata else None)
 
 
-def write_checkpoint(arrays: Arrays, path: Path) -> None:
+def write_checkpoint(arrays: Arrays, path: Path, metadata: str | None) -> None:
     """Write arrays as a checkpoint under the names that they have."""
-    _save([{"name": name, "data": Tensor(value)} for name, value in arrays.items()], path)
+    _save([{"name": name, "data": Tensor(value)} for name, value in arrays.items()], path, metadata)
 
 
-def _save(content: nn.Cell | list[dict[str, Any]], path: Path) -> None:
+def _save(content: nn.Cell | list[dict[str, Any]], path: Path, metadata: str | None) -> None:
     # MindSpore puts its own suffix behind any other name.
     own = path.with_name(f"{path.name}.ckpt") if path.suffix != ".ckpt" else path
     try:
         with _silence():
-            ms.save_checkpoint(content, str(own), crc_check=True)
+            ms.save_checkpoint(content, str(own), crc_check=True, append_dict={ENTRY: metadata} if metadata else None)
     finally:
         own.with_suffix(".tmp").unlink(missing_ok=True)  # where MindSpore itself writes at first
     own.chmod(0o644)  # MindSpore leaves it readable by its owner alone
     own.replace(path)
 
 
-def read_checkpoint(path: Path) -> Arrays:
+def read_checkpoint(path: Path) -> Content:
     """Read the parameters of a checkpoint by name; an optimizer's own parameters are left out.
 
     On a file that is empty, damaged or no checkpoint it raises what MindSpore raises (``formats.py`` tells it).
     """
-    with _silence():
-        parameters = ms.load_checkpoint(str(path), crc_check=True)  # where the file has a checksum
-    return {name: value.asnumpy() for name, value in parameters.items() if not _OPTIMIZER_STATE.fullmatch(name)}
+    _check_entries(path)
+    # MindSpore refuses a name that does not end in .ckpt; a link has one
+    with _silence(), _named_ckpt(path) as named:
+        entries = ms.load_checkpoint(str(named), crc_check=True)  # where the file has a checksum
+    metadata = entries.get(ENTRY)
+    arrays = {name: value.asnumpy() for name, value in entries.items() if isinstance(value, Parameter)}
+    weights = {name: value for name, value in arrays.items() if not _is_of_optimizer(name, arrays)}
+    return Content(sets.by_prefix(weights), metadata if isinstance(metadata, str) else None)
+
+
+def _is_of_optimizer(name: str, arrays: Arrays) -> bool:
+    """Whether a parameter is an optimizer's: a counter, or ``KIND.NAME`` beside the parameter ``NAME``.
+
+    MindSpore's optimizers clone each parameter under a prefix of their own (``moments.``, ``adam_m.``, ``lamb_v.``).
+    """
+    kind, _, rest = name.partition(".")
+    return not rest or (rest in arrays and kind != "ema")
+
+
+def _check_entries(path: Path) -> None:
+    """Refuse a file of so many entries that MindSpore would read it for minutes.
+
+    Each entry is field 1 of a protobuf message: a tag, its length as a varint (seven bits a byte, the lowest first),
+    and its content.
+    """
+    content = path.read_bytes()
+    place = entries = 0
+    while content[place : place + 1] == b"\x0a":
+        entries += 1
+        if entries > _MAX_ENTRIES:
+            raise UserError(f"{path} is refused: over {_MAX_ENTRIES:,} entries, as no checkpoint of this family has")
+        length = shift = 0
+        for byte in content[place + 1 : place + 11]:
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        place += 1 + shift // 7 + length
+
+
+@contextmanager
+def _named_ckpt(path: Path) -> Iterator[Path]:
+    """Give a path to the same file whose suffix is MindSpore's."""
+    if path.suffix == ".ckpt":
+        yield path
+        return
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        link = Path(folder) / "link.ckpt"
+        link.symlink_to(path.absolute())
+        yield link
 
 
 @contextmanager

@@ -41,6 +41,7 @@ def fetch(
     """Fetch ``url`` into the file ``target``, which appears only when it is whole and its checksum is right.
 
     A ``target`` that is there with the right checksum, or without a known one, is left as it is and nothing is fetched.
+    One with another checksum is refused, since it may have been put there by hand.
     Of several processes that want the same file one fetches it and the others wait. What a transfer that broke off has
     brought is kept beside ``target`` under a hidden name, and the next one goes on from there where a checksum will
     tell whether the pieces fit.
@@ -69,10 +70,10 @@ def fetch(
     request.check_scheme(url)
     by_hand = f"try again, or put the file by hand at {target}"
     part = target.with_name(f".{target.name}.part")
-    if target.is_file() and not _fault(target, expected, size):  # also in a cache that cannot be written
+    if _is_there(target, expected, size, url):  # also in a cache that cannot be written
         return target
     with locked(target):
-        if target.is_file() and not _fault(target, expected, size):
+        if _is_there(target, expected, size, url):
             return target
         if part.is_file() and not expected:
             part.unlink()
@@ -89,6 +90,22 @@ def fetch(
             raise UserError(f"{url} is not the expected file ({fault}){page}; nothing was kept: {by_hand}")
         publish(part, target)
     return target
+
+
+def _is_there(target: Path, expected: dict[str, str], size: int | None, url: str) -> bool:
+    """Whether the file is there already.
+
+    Raises:
+        UserError: a file of that name is there and is another one.
+    """
+    if not target.is_file():
+        return False
+    if fault := _fault(target, expected, size):
+        raise UserError(
+            f"{target} is refused: it is not the file of {url} ({fault}); put the right one there, or remove it to have"
+            " it fetched"
+        )
+    return True
 
 
 def fetch_to_cache(url: str, *, sha256: str | None = None, size: int | None = None) -> Path:

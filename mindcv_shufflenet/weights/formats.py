@@ -1,10 +1,13 @@
-"""Files of weights: read into arrays by name, and written from them. No file that is read can run code."""
+"""Files of weights: read into arrays by name, and written from them. No file that is read can run code.
 
-import io
+A file is known by its content, whatever its name: ``.pth.tar`` and ``.bin`` are PyTorch's, and people rename files. The
+suffix of a file that is written tells its kind.
+"""
+
 import os
-import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,8 +15,11 @@ import numpy as np
 
 from mindcv_shufflenet.errors import UserError, first_line
 from mindcv_shufflenet.files import atomic_path
+from mindcv_shufflenet.weights import sets
 from mindcv_shufflenet.weights.download import MAX_BYTES, is_web_page
-from mindcv_shufflenet.weights.keys import Arrays
+from mindcv_shufflenet.weights.keys import COUNTERS, Arrays
+from mindcv_shufflenet.weights.metadata import ENTRY
+from mindcv_shufflenet.weights.sets import Content
 
 # onnx and MindSpore share one protobuf runtime, and MindSpore's messages need the one in Python (docs/mindspore.md).
 os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")
@@ -23,37 +29,51 @@ class _Format(NamedTuple):
     """One kind of file.
 
     Attributes:
+        name: for messages.
         read: returns what is in the file.
-        write: writes arrays.
-        is_zip: the file is a zip archive (or may be).
+        write: writes arrays and metadata.
     """
 
-    read: Callable[[Path], Arrays]
-    write: Callable[[Arrays, Path], None]
-    is_zip: bool = False
+    name: str
+    read: Callable[[Path], Content]
+    write: Callable[[Arrays, Path, str | None], None]
 
 
-def read_arrays(path: str | os.PathLike[str]) -> Arrays:
-    """Read every array of a weights file, floats as float32, under the names that the file has.
+class File(NamedTuple):
+    """What was read from a file.
 
-    ``.onnx``: the initialisers; those of quantised convolutions and matrix products are dequantised. ``.pth``: a state
-    dict, or one under the key ``state_dict`` or ``model``.
+    Attributes:
+        arrays: by name, floats as float32.
+        metadata: what the file says of its network, as JSON; None where it says nothing.
+        options: what the graph in the file shows of its network.
+        notes: a line if the file holds several sets of weights.
+    """
+
+    arrays: Arrays
+    metadata: str | None
+    options: Mapping[str, Any]
+    notes: list[str]
+
+
+def read_file(path: str | os.PathLike[str], key: str | None = None) -> File:
+    """Read the weights of a file and what it says of them.
+
+    ``.onnx``: the initialisers; those of quantised convolutions and matrix products are dequantised. PyTorch: a state
+    dict, or one inside a checkpoint.
+
+    Args:
+        path: the file.
+        key: which set of weights, where the file holds several (``state_dict_ema``).
 
     Raises:
         UserError: the file is missing, of an unknown kind, too large, damaged, or holds something else than arrays.
     """
     path = Path(path)
-    kind = _find_format(path)
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}; check the path")
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(_too_large(path))
-        if kind.is_zip and zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
-                    raise UserError(_too_large(path))
-        arrays = kind.read(path)
+        kind = _recognise(path)
+        content = kind.read(path)
     except UserError:
         raise
     except MemoryError as error:
@@ -61,26 +81,43 @@ def read_arrays(path: str | os.PathLike[str]) -> Arrays:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}; check its permissions") from error
     except Exception as error:  # on damaged bytes each library raises what it likes
-        raise UserError(_damaged(path, error)) from error
-    return {name: _as_float32(name, value, path) for name, value in arrays.items()}
+        raise UserError(_damaged(path, kind.name, error)) from error
+    arrays, notes = sets.choose(content.sets, key, str(path))
+    arrays = {name: _as_float32(name, value, path) for name, value in arrays.items()}
+    return File(arrays, content.metadata, content.options, notes)
 
 
-def write_arrays(arrays: Arrays, path: str | os.PathLike[str]) -> None:
+def read_arrays(path: str | os.PathLike[str]) -> Arrays:
+    """Read the arrays of a file alone, as :func:`read_file` does."""
+    return read_file(path).arrays
+
+
+def write_arrays(arrays: Arrays, path: str | os.PathLike[str], metadata: str | None = None) -> None:
     """Write arrays to a file whose suffix tells its kind; a reader never finds half a file.
 
     ``.onnx`` holds initialisers alone, without a graph.
 
+    Args:
+        arrays: by name.
+        path: the file.
+        metadata: what the file says of its network, as JSON.
+
     Raises:
         UserError: an unknown suffix, or the file cannot be written.
     """
-    kind = _find_format(Path(path))
+    path = Path(path)
+    check_suffix(path)
     with atomic_path(path) as temporary:
-        kind.write(arrays, temporary)
+        _SUFFIXES[path.suffix.lower()].write(arrays, temporary, metadata)
+    if _SUFFIXES[path.suffix.lower()] is _TORCH:
+        from mindcv_shufflenet.weights.torch_files import write_sidecar
+
+        write_sidecar(path, metadata)
 
 
 def _as_float32(name: str, value: np.ndarray, path: Path) -> np.ndarray:
-    """A weight as it is computed with; a counter of BatchNorm's steps is let through."""
-    if name.endswith(".num_batches_tracked"):
+    """A weight as it is computed with; a counter of steps is let through."""
+    if name.rpartition(".")[2] in COUNTERS:
         return value
     if value.dtype.kind != "f" and value.dtype.name != "bfloat16":
         raise UserError(f"{path}: {name} is of type {value.dtype}, and weights are floats; give another file")
@@ -91,118 +128,126 @@ def _as_float32(name: str, value: np.ndarray, path: Path) -> np.ndarray:
 
 
 def check_suffix(path: str | os.PathLike[str]) -> None:
-    """Refuse a path whose suffix is not that of a weights file.
+    """Refuse a path to write whose suffix is not that of a weights file.
 
     Raises:
         UserError: with the suffixes that are.
     """
-    _find_format(Path(path))
+    if Path(path).suffix.lower() not in _SUFFIXES:
+        raise UserError(f"{path} is not a weights file of a known kind: its name must end in {' '.join(_SUFFIXES)}")
 
 
-def _find_format(path: Path) -> _Format:
-    kind = _FORMATS.get(path.suffix.lower())
+def _recognise(path: Path) -> _Format:
+    """Tell the kind of a file by its first bytes, or by its suffix where they tell nothing.
+
+    Raises:
+        UserError: neither tells, the file is a web page, or it would take too much memory.
+    """
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise UserError(_too_large(path))
+    if size == 0:
+        raise UserError(f"{path} is empty; fetch or save it again")
+    if is_web_page(path):
+        raise UserError(
+            f"{path} is a web page and no weights file: the address led to something else; fetch it again by hand"
+        )
+    with path.open("rb") as file:
+        head = file.read(16)
+    if zipfile.is_zipfile(path):
+        return _of_archive(path)
+    if head[:1] == b"\x80":  # a pickle: PyTorch before 1.6
+        return _TORCH
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size:
+        return _SAFETENSORS
+    if head[:1] == b"\x08":  # field 1 of ONNX's ModelProto is a number
+        return _ONNX
+    if head[:1] == b"\x0a":  # field 1 of MindSpore's Checkpoint is a message
+        return _MINDSPORE
+    kind = _SUFFIXES.get(path.suffix.lower())
     if kind is None:
-        raise UserError(f"{path} is not a weights file of a known kind: its name must end in {' '.join(_FORMATS)}")
+        raise UserError(f"{path} is no weights file of a known kind: those of {', '.join(_names())} are read")
     return kind
+
+
+def _of_archive(path: Path) -> _Format:
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    names = [member.filename for member in members]
+    if sum(member.file_size for member in members) > MAX_BYTES:
+        raise UserError(_too_large(path))
+    if any("/code/" in name for name in names):
+        raise UserError(f"{path} is a TorchScript program and no weights file; save model.state_dict()")
+    return _TORCH if any(name.endswith("data.pkl") for name in names) else _NUMPY
+
+
+def _names() -> list[str]:
+    return list(dict.fromkeys(kind.name for kind in _SUFFIXES.values()))
 
 
 def _too_large(path: Path) -> str:
     return f"{path} is refused: it would take more than {MAX_BYTES >> 20:,} MiB, as no weights of this family do"
 
 
-def _damaged(path: Path, error: Exception) -> str:
-    if is_web_page(path):
-        return f"{path} is a web page and no weights file: the address led to something else; fetch it again by hand"
+def _damaged(path: Path, kind: str, error: Exception) -> str:
     reason = first_line(error)
-    return f"cannot read {path}: it is damaged or no {path.suffix} file ({reason[:120]}); fetch or save it again"
+    return f"cannot read {path}: it is damaged or no {kind} file ({reason[:120]}); fetch or save it again"
 
 
-def _read_mindspore(path: Path) -> Arrays:
-    from mindcv_shufflenet.weights.checkpoint import read_checkpoint
-
-    return read_checkpoint(path)
-
-
-def _write_mindspore(arrays: Arrays, path: Path) -> None:
-    from mindcv_shufflenet.weights.checkpoint import write_checkpoint
-
-    write_checkpoint(arrays, path)
-
-
-def _read_npz(path: Path) -> Arrays:
+def _read_npz(path: Path) -> Content:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+        arrays = {name: archive[name] for name in archive.files}
+    metadata = arrays.pop(ENTRY, None)
+    return Content(sets.by_prefix(arrays), None if metadata is None else str(metadata))
 
 
-def _write_npz(arrays: Arrays, path: Path) -> None:
+def _write_npz(arrays: Arrays, path: Path, metadata: str | None) -> None:
+    entries = {} if metadata is None else {ENTRY: np.array(metadata)}
     with path.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **arrays, **entries)
 
 
-def _read_safetensors(path: Path) -> Arrays:
+def _read_safetensors(path: Path) -> Content:
+    from safetensors import safe_open
     from safetensors.numpy import load_file
 
-    return load_file(path)
+    with safe_open(path, framework="numpy") as file:
+        metadata = (file.metadata() or {}).get(ENTRY)
+    return Content(sets.by_prefix(load_file(path)), metadata)
 
 
-def _write_safetensors(arrays: Arrays, path: Path) -> None:
+def _write_safetensors(arrays: Arrays, path: Path, metadata: str | None) -> None:
     from safetensors.numpy import save
 
-    path.write_bytes(save({name: np.ascontiguousarray(value) for name, value in arrays.items()}))
+    contiguous = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    path.write_bytes(save(contiguous, None if metadata is None else {ENTRY: metadata}))
 
 
-def _torch() -> Any:
-    try:
-        import torch
-    except ImportError:
-        raise UserError(
-            "PyTorch files need PyTorch: pip install 'mindcv_shufflenet[torch]' (or -e '.[torch]' in the repository)"
-        ) from None
-    return torch
+def _late(module: str, function: str) -> Callable[..., Any]:
+    """A function of a module of this room that is slow to import, or needs a package that may be absent."""
+
+    def call(*arguments: Any) -> Any:
+        return getattr(import_module(f"mindcv_shufflenet.weights.{module}"), function)(*arguments)
+
+    return call
 
 
-def _read_torch(path: Path) -> Arrays:
-    torch = _torch()
-    # weights_only: the pickle inside may build tensors and plain containers, and nothing else.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of an older pickle protocol
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    for key in ("state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict):
-        raise UserError(f"{path} holds a {type(content).__name__} and no state dict; save model.state_dict()")
-    stranger = next((name for name, value in content.items() if not isinstance(value, torch.Tensor)), None)
-    if stranger is not None:
-        raise UserError(f"{path}: {stranger} is not a tensor; save model.state_dict() alone")
-    return {str(name): value.detach().float().numpy() for name, value in content.items()}
+def _write_torch(arrays: Arrays, path: Path, _metadata: str | None) -> None:
+    from mindcv_shufflenet.weights.torch_files import write_torch
+
+    write_torch(arrays, path)  # the metadata go beside it, once it has its name
 
 
-def _write_torch(arrays: Arrays, path: Path) -> None:
-    torch = _torch()
-    content = io.BytesIO()
-    torch.save({name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}, content)
-    path.write_bytes(content.getbuffer())
-
-
-def _read_onnx(path: Path) -> Arrays:
-    from mindcv_shufflenet.weights.onnx_weights import read_onnx
-
-    return read_onnx(path)
-
-
-def _write_onnx(arrays: Arrays, path: Path) -> None:
-    from mindcv_shufflenet.weights.onnx_weights import write_onnx
-
-    write_onnx(arrays, path)
-
-
-_PICKLE = _Format(_read_torch, _write_torch, is_zip=True)
-_FORMATS = {
-    ".ckpt": _Format(_read_mindspore, _write_mindspore),
-    ".safetensors": _Format(_read_safetensors, _write_safetensors),
-    ".npz": _Format(_read_npz, _write_npz, is_zip=True),
-    ".onnx": _Format(_read_onnx, _write_onnx),
-    ".pth": _PICKLE,
-    ".pt": _PICKLE,
+_MINDSPORE = _Format("MindSpore", _late("checkpoint", "read_checkpoint"), _late("checkpoint", "write_checkpoint"))
+_SAFETENSORS = _Format("safetensors", _read_safetensors, _write_safetensors)
+_NUMPY = _Format("numpy", _read_npz, _write_npz)
+_ONNX = _Format("ONNX", _late("onnx_weights", "read_onnx"), _late("onnx_weights", "write_onnx"))
+_TORCH = _Format("PyTorch", _late("torch_files", "read_torch"), _write_torch)
+_SUFFIXES = {
+    ".ckpt": _MINDSPORE,
+    ".safetensors": _SAFETENSORS,
+    ".npz": _NUMPY,
+    ".onnx": _ONNX,
+    ".pth": _TORCH,
+    ".pt": _TORCH,
 }

@@ -43,8 +43,10 @@ _PARAMETERS = {
 # The dimensions of a kind's weights; every other parameter has one.
 _WEIGHT_DIMENSIONS = {"conv": 4, "dense": 2}
 
-# What training code and exporters put before a name.
-_PREFIXES = ("module.", "ConvBnFusion_W_", "ConvBnFusion_BN_B_")
+# What wrappers and exporters put before a name: DataParallel and ExponentialMovingAverage, torch.compile, Lightning.
+_PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "ConvBnFusion_W_", "ConvBnFusion_BN_B_")
+# Counters that PyTorch keeps beside the parameters.
+COUNTERS = ("num_batches_tracked", "n_averaged")
 
 
 class _Layer(NamedTuple):
@@ -94,7 +96,7 @@ def recognise(arrays: Arrays, source: str) -> tuple[str, Arrays]:
     """Find out whose names these are and translate them into MindSpore's.
 
     Args:
-        arrays: the parameters by name; counters of PyTorch's BatchNorm are left out.
+        arrays: the parameters by name; PyTorch's counters are left out.
         source: what they were read from, for messages.
 
     Returns:
@@ -105,7 +107,7 @@ def recognise(arrays: Arrays, source: str) -> tuple[str, Arrays]:
     """
     given: Arrays = {}
     for name, value in arrays.items():
-        if name.endswith(".num_batches_tracked"):
+        if name.rpartition(".")[2] in COUNTERS:
             continue
         if _bare(name) in given:
             raise UserError(f"{source} has {_bare(name)} twice, under several prefixes; keep one of them")
@@ -129,6 +131,11 @@ def recognise(arrays: Arrays, source: str) -> tuple[str, Arrays]:
     return dialect, own
 
 
+def is_known(name: str) -> bool:
+    """Whether a dialect has a parameter of that name."""
+    return any(_bare(name) in _names(dialect) for dialect in DIALECTS)
+
+
 def _check_dimensions(arrays: Arrays, source: str) -> None:
     """Refuse what has the name of a parameter and cannot be one."""
     for layer in _layers():
@@ -149,7 +156,7 @@ def translate(arrays: Arrays, dialect: str) -> Arrays:
 
 def _bare(name: str) -> str:
     """A name without what training code has put before it, and with its block counted from the first stage on."""
-    for prefix in _PREFIXES:
+    while prefix := next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None):
         name = name.removeprefix(prefix)
     match = re.fullmatch(r"stage([234])\.(\d+)\.(branch_(?:proj|main)\..+)", name)
     if match and int(match[2]) < STAGE_BLOCKS[int(match[1]) - 2]:

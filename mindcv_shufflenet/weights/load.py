@@ -2,15 +2,16 @@
 
 import fnmatch
 import os
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from mindspore import Tensor, nn
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.weights.convert import find_layout, unfold
-from mindcv_shufflenet.weights.formats import read_arrays
+from mindcv_shufflenet.weights.formats import read_file
 from mindcv_shufflenet.weights.keys import POOL_OF_LAYOUT, Arrays, recognise
+from mindcv_shufflenet.weights.metadata import Metadata, parse_metadata
 
 
 class Weights(NamedTuple):
@@ -22,6 +23,9 @@ class Weights(NamedTuple):
         layout: the network's; None where the file does not tell.
         source: the file, for messages.
         unfolded: the file's BatchNorms were folded into its convolutions and stand beside them again.
+        metadata: what the file says of its network; None where it says nothing.
+        options: what the graph in the file shows of its network.
+        notes: a line if there was a choice among several sets of weights.
     """
 
     arrays: Arrays
@@ -29,23 +33,35 @@ class Weights(NamedTuple):
     layout: str | None
     source: str
     unfolded: bool
+    metadata: Metadata | None
+    options: Mapping[str, Any]
+    notes: list[str]
 
     @property
     def pool(self) -> str:
         """The padding of the max pool with which the weights were trained."""
+        if "pool" in self.options:
+            return str(self.options["pool"])
         return POOL_OF_LAYOUT[self.layout or "megvii"] if self.dialect == "mindspore" else "pad"
 
 
-def read_weights(path: str | os.PathLike[str]) -> Weights:
+def read_weights(path: str | os.PathLike[str], key: str | None = None) -> Weights:
     """Read a weights file of any kind that ``formats.py`` knows, under any names that ``keys.py`` knows.
+
+    Args:
+        path: the file.
+        key: which set of weights, where the file holds several (``state_dict_ema``).
 
     Raises:
         UserError: the file cannot be read, or holds no ShuffleNetV2 weights.
     """
     source = str(path)
-    dialect, arrays = recognise(read_arrays(path), source)
+    file = read_file(path, key)
+    dialect, arrays = recognise(file.arrays, source)
     arrays, unfolded = unfold(arrays)
-    return Weights(arrays, dialect, find_layout(arrays, dialect), source, unfolded)
+    metadata = parse_metadata(file.metadata) if file.metadata else None
+    layout = (metadata and metadata.options.get("layout")) or find_layout(arrays, dialect)
+    return Weights(arrays, dialect, layout, source, unfolded, metadata, file.options, file.notes)
 
 
 def load_weights(
@@ -118,7 +134,7 @@ def _check_shapes(path: str, source: Arrays, target: dict[str, Tensor]) -> None:
 
 
 def _notes(weights: Weights, missing: list[str]) -> list[str]:
-    notes = []
+    notes = [*weights.notes]
     if weights.dialect != "mindspore":
         notes.append(f"{weights.source}: {weights.dialect}'s names, layout {weights.layout}")
     if weights.unfolded:

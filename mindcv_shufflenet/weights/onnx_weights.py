@@ -1,4 +1,4 @@
-"""The weights inside an ONNX file, in float32, under their own names."""
+"""The weights inside an ONNX file, in float32: under their own names, or named by their place in the graph."""
 
 from pathlib import Path
 from typing import Any
@@ -8,52 +8,82 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.weights.keys import Arrays
+from mindcv_shufflenet.weights import sets
+from mindcv_shufflenet.weights.keys import Arrays, is_known
+from mindcv_shufflenet.weights.metadata import ENTRY
+from mindcv_shufflenet.weights.onnx_graph import follow
+from mindcv_shufflenet.weights.sets import Content
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
 # What ONNX Runtime's quantiser puts behind a name.
 _QUANTISED = "_quantized"
 
 
-def read_onnx(path: Path) -> Arrays:
+def read_onnx(path: Path) -> Content:
     """Return the float initialisers, and the dequantised weights of quantised convolutions and matrix products.
 
     A bias of an integer convolution has the scale of its input times that of its weights (ONNX, ``QLinearConv``).
     Scales and zero points themselves are left out. Weights that a matrix product takes as ``[in, out]`` are returned
-    as ``[out, in]``, as the frameworks have them.
+    as ``[out, in]``, as the frameworks have them. Exporters invent names for weights with a folded BatchNorm
+    (``onnx::Conv_1140``): those are named by their place in the graph.
     """
-    graph = onnx.load(path, load_external_data=False).graph
-    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in graph.initializer):
+    model = onnx.load(path, load_external_data=False)
+    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise UserError(
             f"{path} keeps its weights in another file: save it as one file (onnx.save without external data)"
         )
+    arrays, origin = read_graph(model.graph)
+    structure = follow(model.graph, arrays, origin)
+    if structure and not all(map(is_known, arrays)):
+        arrays = structure.arrays
+    metadata = {entry.key: entry.value for entry in model.metadata_props}.get(ENTRY)
+    return Content(sets.by_prefix(arrays), metadata, structure.options if structure else {})
+
+
+def read_graph(graph: onnx.GraphProto) -> tuple[Arrays, dict[str, str]]:
+    """Return the weights of a graph under their own names, and the weight that each value of the graph is."""
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
     scales = {name for node in graph.node if "Linear" in node.op_type for name in node.input}
     arrays = {
-        tensor.name: constants[tensor.name].astype(np.float32)
-        for tensor in graph.initializer
-        if tensor.data_type in _FLOATS and tensor.name not in scales
+        name: constants[name].astype(np.float32)
+        for name, kind in kinds.items()
+        if kind in _FLOATS and name not in scales
     }
-    origin = {name: name for name in arrays}  # a value of the graph -> the weight that it is
+    origin = {name: name for name in arrays}
     for node in graph.node:
         names = list(node.input)
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         if node.op_type == "QLinearConv":
-            arrays[_float_name(names[3])] = _dequantised(constants, *names[3:6])
+            arrays[_named(origin, names[3])] = _dequantised(constants, *names[3:6])
             if len(names) > 8:
                 scale = constants[names[1]] * constants[names[4]]
-                arrays[_float_name(names[8])] = (constants[names[8]] * scale).astype(np.float32)
+                arrays[_named(origin, names[8])] = (constants[names[8]] * scale).astype(np.float32)
         elif node.op_type == "QLinearMatMul" and names[3] in constants:
-            arrays[_float_name(names[3])] = _dequantised(constants, names[3], names[4], names[5], axis=1).T
+            arrays[_named(origin, names[3])] = _dequantised(constants, names[3], names[4], names[5], axis=1).T
         elif node.op_type == "QLinearAdd" and names[3] in constants:
-            arrays[_float_name(names[3])] = _dequantised(constants, *names[3:6])
+            arrays[_named(origin, names[3])] = _dequantised(constants, *names[3:6])
         elif node.op_type == "DequantizeLinear" and names[0] in constants:
-            name = origin[node.output[0]] = _float_name(names[0])
+            name = origin[node.output[0]] = _named(origin, names[0])
             zero = names[2] if len(names) > 2 else ""
             arrays[name] = _dequantised(constants, names[0], names[1], zero, attributes.get("axis", 1))
+        elif node.op_type in ("Identity", "Cast") and names[0] in origin:
+            origin[node.output[0]] = origin[names[0]]
+        elif node.op_type == "Transpose" and names[0] in origin:
+            arrays[origin[names[0]]] = arrays[origin[names[0]]].transpose(attributes.get("perm"))
+            origin[node.output[0]] = origin[names[0]]
         elif len(names) > 1 and names[1] in origin and _is_transposed(node.op_type, attributes):
             arrays[origin[names[1]]] = arrays[origin[names[1]]].T
-    return arrays
+    return arrays, origin
+
+
+def _named(origin: dict[str, str], name: str) -> str:
+    """The name of the float weight that a quantised one stands for."""
+    origin[name] = name.removesuffix(_QUANTISED)
+    return origin[name]
 
 
 def _is_transposed(operation: str, attributes: dict[str, Any]) -> bool:
@@ -61,15 +91,13 @@ def _is_transposed(operation: str, attributes: dict[str, Any]) -> bool:
     return operation == "MatMul" or (operation == "Gemm" and not attributes.get("transB", 0))
 
 
-def write_onnx(arrays: Arrays, path: Path) -> None:
+def write_onnx(arrays: Arrays, path: Path, metadata: str | None) -> None:
     """Write arrays as the initialisers of a graph without nodes."""
     tensors = [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in arrays.items()]
     graph = helper.make_graph([], "weights", [], [], tensors)
-    onnx.save(helper.make_model(graph, producer_name="mindcv_shufflenet"), path)
-
-
-def _float_name(name: str) -> str:
-    return name.removesuffix(_QUANTISED)
+    model = helper.make_model(graph, producer_name="mindcv_shufflenet")
+    helper.set_model_props(model, {ENTRY: metadata} if metadata else {})
+    onnx.save(model, path)
 
 
 def _dequantised(constants: Arrays, name: str, scale_name: str, zero_name: str = "", axis: int = 0) -> np.ndarray:

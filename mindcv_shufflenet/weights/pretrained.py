@@ -78,6 +78,16 @@ def _mindcv(variant: str, digits: str, top1: float, top5: float) -> Record:
     )  # fmt: skip
 
 
+# mindcv's weights for Ascend 910 of the second version, of another training.
+_MINDCV_910V2 = Record(
+    "shufflenet_v2_x0_5", "mindcv_910v2_in1k",
+    "https://download-mindspore.osinfra.cn/toolkits/mindcv/shufflenet/shufflenetv2/"
+    "shufflenet_v2_x0_5-39d05bb6-910v2.ckpt",
+    "39d05bb6", None, 60.65, 82.26, "mindcv, configs/shufflenetv2/README.md", "Apache-2.0", pool="same",
+    resize_backend="opencv",
+)  # fmt: skip
+
+
 def _torchvision(variant: str, file: str, digits: str, top1: float, top5: float, resize: int) -> Record:
     return Record(
         f"shufflenet_v2_{variant}", "tv_in1k", f"https://download.pytorch.org/models/{file}-{digits}.pth", digits, None,
@@ -110,6 +120,7 @@ RECORDS: dict[str, Record] = {
         _mindcv("x1_0", "0da4b7fa", 69.47, 88.88),
         _mindcv("x1_5", "00b56131", 72.79, 90.93),
         _mindcv("x2_0", "ed8e698d", 75.07, 92.08),
+        _MINDCV_910V2,
         _torchvision("x0_5", "shufflenetv2_x0.5", "f707e7126e", 60.552, 81.746, resize=256),
         _torchvision("x1_0", "shufflenetv2_x1", "5666bf0f80", 69.362, 88.316, resize=256),
         _torchvision("x1_5", "shufflenetv2_x1_5", "3c479a10", 72.996, 91.086, resize=232),
@@ -121,6 +132,9 @@ RECORDS: dict[str, Record] = {
         _megvii("x2_0", 75.0, 92.4),
     )
 }
+
+# Whose weights a file holds by the names of its parameters: the tag of that project's records.
+TAG_OF_DIALECT = {"megvii": "megvii_in1k", "torchvision": "tv_in1k", "mmpretrain": "mmpretrain_in1k"}
 
 # Names that other projects have for a model with its weights. The recipe of that name lies in configs/.
 ALIASES = {"shufflenet-v2-1x_16xb64_in1k": "shufflenet_v2_x1_0.mmpretrain_in1k"}

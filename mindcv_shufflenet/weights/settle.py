@@ -1,26 +1,53 @@
-"""The options that belong to weights: what their record, their file and their run directory say of network and input.
+"""The options that belong to weights: what their file, their run directory and their record say of network and input.
 
 Stem, pool and preprocessing leave no trace in a network's shapes, so weights would load into a network that they do not
-fit and be fed what they were not trained on.
+fit and be fed what they were not trained on. What the user says goes first; then the file's own metadata, the run
+directory that it lies in, the record that a tag names, and last the project whose parameter names the file has.
 """
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 from mindcv_shufflenet.config import Config
-from mindcv_shufflenet.run_directory import OPTIONS_FILE, RunRecord, read_run_of
+from mindcv_shufflenet.run_directory import OPTIONS_FILE, Classes, RunRecord, read_run_of
 from mindcv_shufflenet.weights.download import fetch_to_cache
 from mindcv_shufflenet.weights.keys import POOL_OF_LAYOUT
 from mindcv_shufflenet.weights.load import Weights, read_weights
-from mindcv_shufflenet.weights.pretrained import ALIASES, Record, default_record, fetch_record, find_record
-
-# What decides how a network computes.
-NETWORK_OPTIONS = ("layout", "stem", "pool", "in_channels")
-# What decides how an image becomes its input in validation.
-PREPROCESSING_OPTIONS = (
-    *("image_resize", "crop_pct", "interpolation", "resize_backend"),
-    *("mean", "std", "channel_order"),
+from mindcv_shufflenet.weights.metadata import NETWORK_OPTIONS, PREPROCESSING_OPTIONS
+from mindcv_shufflenet.weights.pretrained import (
+    ALIASES,
+    RECORDS,
+    TAG_OF_DIALECT,
+    Record,
+    default_record,
+    fetch_record,
+    find_record,
 )
+
+
+class Source(NamedTuple):
+    """Something that tells options of weights: its name for messages, and the options."""
+
+    name: str
+    options: dict[str, Any]
+
+
+class Settled(NamedTuple):
+    """Options that belong to the weights taken over.
+
+    Attributes:
+        config: the options.
+        notes: a line for each source that changed some, and for what nothing tells.
+        tells_model: whether the file or its run directory tells the model.
+        is_known: whether anything tells the preprocessing.
+        classes: that the weights were trained on; None where nothing tells.
+    """
+
+    config: Config
+    notes: list[str]
+    tells_model: bool
+    is_known: bool
+    classes: Classes | None
 
 
 def network_options(config: Config) -> dict[str, Any]:
@@ -49,58 +76,92 @@ def open_weights(config: Config) -> Weights | None:
         UserError: they cannot be fetched or read.
     """
     if "://" in config.ckpt_path:
-        return read_weights(fetch_to_cache(config.ckpt_path))
+        return read_weights(fetch_to_cache(config.ckpt_path), config.ckpt_key)
     if config.ckpt_path:
-        return read_weights(config.ckpt_path)
+        return read_weights(config.ckpt_path, config.ckpt_key)
     return read_weights(fetch_record(default_record(config.model))) if config.pretrained else None
 
 
-def settle(
-    config: Config, given: Collection[str], weights: Weights | None, names: Collection[str] = ()
-) -> tuple[Config, list[str]]:
+def settle(config: Config, given: Collection[str], weights: Weights | None) -> Settled:
     """Take over the options that belong to the weights, where the user has not said otherwise.
 
     Args:
         config: the options.
         given: the names of the options that the user gave.
         weights: what :func:`open_weights` returned; None if they are not read.
-        names: preprocessing options that the run directory of ``ckpt_path`` may set, beside those of the network.
-
-    Returns:
-        The options, and a line for each source that changed some.
     """
     notes = ["pretrained is not read, since ckpt_path is given"] if config.pretrained and config.ckpt_path else []
     run = read_run_of(config.ckpt_path)
     notes += run.notes
-    if run.options and "model" not in given and run.options["model"] != config.model:
-        notes.append(f"from {run.folder / OPTIONS_FILE}: model={run.options['model']}")
-        config = config.replace(model=run.options["model"])
-    for source, values in _sources(config, weights, run, (*NETWORK_OPTIONS, *names)):
-        present = _effective(config)
-        changes = {name: value for name, value in values.items() if name not in given and present.get(name) != value}
-        if changes:
-            config = config.replace(**changes)
-            notes.append(f"from {source}: {', '.join(f'{name}={value}' for name, value in changes.items())}")
-    return config, notes
+    own = weights.metadata if weights else None
+    recorded = _recorded(weights, run)
+    if "model" not in given:
+        config, told = _take_over(config, (), [_only(source, ("model",)) for source in recorded])
+        notes += told
+    sources = _sources(config, weights, run)
+    config, told = _take_over(config, given, sources)
+    notes += told
+    is_known = any("mean" in source.options for source in sources)
+    if weights and not is_known:
+        notes += _assumed(config, given, weights)
+    return Settled(config, notes, bool(recorded), is_known, (own and own.classes) or run.classes)
 
 
-def _sources(
-    config: Config, weights: Weights | None, run: RunRecord, names: Collection[str]
-) -> list[tuple[str, dict[str, Any]]]:
-    """What says something of the weights, the weakest first."""
-    sources: list[tuple[str, dict[str, Any]]] = []
+def _take_over(config: Config, given: Collection[str], sources: list[Source]) -> tuple[Config, list[str]]:
+    """Set the options that the sources tell, the strongest source last, and name each that is the last word."""
+    told = {name: source for source in sources for name in source.options if name not in given}
+    changes = {name: source.options[name] for name, source in told.items()}
+    present = _effective(config)
+    notes = []
+    for source in sources:
+        new = [name for name in told if told[name] is source and changes[name] != present.get(name)]
+        if new:
+            notes.append(f"from {source.name}: {', '.join(f'{name}={changes[name]}' for name in new)}")
+    return (config.replace(**changes) if changes else config), notes
+
+
+def _sources(config: Config, weights: Weights | None, run: RunRecord) -> list[Source]:
+    """What says something of the weights of the configured network, the weakest first."""
+    names = (*NETWORK_OPTIONS, *PREPROCESSING_OPTIONS)
     record = record_of(config)
+    recorded = [
+        source for source in _recorded(weights, run) if source.options["model"].partition(".")[0] == config.network
+    ]
+    sources = []
+    origin = RECORDS.get(f"{config.network}.{TAG_OF_DIALECT.get(weights.dialect)}") if weights else None
+    if weights and origin and not record and not recorded:
+        name = f"the record {origin.name}, since {weights.source} has {weights.dialect}'s names"
+        sources.append(Source(name, origin.options()))
     if record:
-        sources.append((f"the record {record.name}", record.options()))
+        sources.append(Source(f"the record {record.name}", record.options()))
     if weights and weights.layout:
-        known = {"layout": weights.layout}
+        known = {"layout": weights.layout, **weights.options}
         if weights.dialect != "mindspore":
             known["pool"] = weights.pool
-        sources.append((weights.source, known))
-    if run.options and str(run.options["model"]).partition(".")[0] == config.network:
-        chosen = {name: run.options[name] for name in names if name in run.options}
-        sources.append((str(run.folder / OPTIONS_FILE), chosen))
+        sources.append(Source(weights.source, known))
+    return sources + [_only(source, names) for source in recorded]
+
+
+def _recorded(weights: Weights | None, run: RunRecord) -> list[Source]:
+    """What a training has written of its network, the weaker first: the run directory, the file itself."""
+    sources = []
+    if run.options:
+        sources.append(Source(str(run.folder / OPTIONS_FILE), run.options))
+    if weights and weights.metadata:
+        sources.append(Source(weights.source, weights.metadata.options))
     return sources
+
+
+def _only(source: Source, names: Collection[str]) -> Source:
+    return Source(source.name, {name: source.options[name] for name in names if name in source.options})
+
+
+def _assumed(config: Config, given: Collection[str], weights: Weights) -> list[str]:
+    """Say what is assumed of weights of which nothing tells how they were trained."""
+    present = _effective(config)
+    names = [name for name in ("stem", "pool", *PREPROCESSING_OPTIONS) if name not in given]
+    assumed = ", ".join(f"{name}={present[name]}" for name in names)
+    return [f"{weights.source} does not say how its network was trained; assumed is {assumed}"] if names else []
 
 
 def _effective(config: Config) -> dict[str, Any]:

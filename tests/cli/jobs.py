@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from mindcv_shufflenet.parallel.outlive import SAVE_SECONDS
-from mindcv_shufflenet.weights.checkpoint import read_checkpoint
+from mindcv_shufflenet.weights.formats import read_arrays
 from tests.cli.conftest import MODEL, ROOT, SMALL, TINY
 
 BIN = Path(sys.prefix) / "bin"
@@ -101,4 +101,4 @@ def start_and_wait(folder: Path, *words: object) -> Job:
 
 def last(folder: Path) -> dict[str, np.ndarray]:
     """The weights that a training has saved last."""
-    return read_checkpoint(folder / f"{MODEL}-last.ckpt")
+    return read_arrays(folder / f"{MODEL}-last.ckpt")

@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from mindcv_shufflenet.weights import pretrained
-from mindcv_shufflenet.weights.checkpoint import read_checkpoint
-from mindcv_shufflenet.weights.formats import write_arrays
+from mindcv_shufflenet.weights.formats import read_arrays, write_arrays
 from tests.cli.conftest import MODEL, TINY, Command
 from tests.weights.networks import arrays_of, random_network
 from tests.weights.test_download import serve
@@ -27,7 +26,7 @@ def imagenet_weights(tmp_path: Path) -> Path:
 
 
 def start_weights(folder: Path) -> dict[str, np.ndarray]:
-    return read_checkpoint(folder / f"{MODEL}-last.ckpt")
+    return read_arrays(folder / f"{MODEL}-last.ckpt")
 
 
 def test_another_classifier_only_when_asked_for(imagenet_weights: Path, tmp_path: Path, command: Command) -> None:

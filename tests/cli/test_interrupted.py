@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from mindcv_shufflenet.train.state import load_state
-from mindcv_shufflenet.weights.checkpoint import read_checkpoint
+from mindcv_shufflenet.weights.formats import read_arrays
 from tests.cli.conftest import MODEL, ROOT, SMALL, TINY, rows, start
 from tests.cli.small import SMALL_TENSORS
 
@@ -52,7 +52,7 @@ def check_whole(folder: Path, undisturbed: Path) -> bool:
     """Check that whatever lies in the folder is whole, and return whether there is a state to go on from."""
     checkpoints = [path for path in folder.glob("*.ckpt") if not path.name.startswith(".")]
     for path in checkpoints:
-        assert len(read_checkpoint(path)) == SMALL_TENSORS
+        assert len(read_arrays(path)) == SMALL_TENSORS
     if (folder / "log.csv").exists():
         logged = rows(folder)
         assert logged == rows(undisturbed)[: len(logged)]

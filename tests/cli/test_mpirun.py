@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mindcv_shufflenet.train.state import load_state
-from mindcv_shufflenet.weights.checkpoint import read_checkpoint
+from mindcv_shufflenet.weights.formats import read_arrays
 from tests.cli.conftest import MODEL, ROOT, TINY, Command, run_small
 from tests.cli.jobs import AS_ROOT, LONG, NEEDS_MPIRUN, last, mpirun, start_and_wait
 
@@ -56,7 +56,7 @@ def test_ranks_train_the_weights_that_one_trains(
     assert output.count("epoch 1/1") == 1  # rank 0 alone prints
     assert f"{ranks} ranks" in output
     assert largest_difference(last(by_one_rank), last(tmp_path)) < 5e-3
-    assert largest_difference(read_checkpoint(learnt), last(tmp_path)) > 0.1
+    assert largest_difference(read_arrays(learnt), last(tmp_path)) > 0.1
     rows = [[line.split(",") for line in (run / "log.csv").read_text().splitlines()] for run in (by_one_rank, tmp_path)]
     one, several = (dict(zip(table[0], table[1], strict=True)) for table in rows)
     assert one["step"] == several["step"] == "10"

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mindcv_shufflenet.weights.checkpoint import read_checkpoint
+from mindcv_shufflenet.weights.formats import read_arrays
 from tests.cli.conftest import MODEL, TINY
 from tests.cli.jobs import EAGER, NEEDS_MPIRUN, msrun, wait_for
 from tests.cli.small import SMALL_TENSORS
@@ -63,7 +63,7 @@ def test_a_scheduler_that_dies_ends_the_job(tmp_path: Path) -> None:
     assert status != 0
     told = (tmp_path / "log" / "worker_0.log").read_text()
     assert told.count("error: msrun's scheduler: it is gone") == 1
-    assert len(read_checkpoint(tmp_path / "run" / f"{MODEL}-last.ckpt")) == SMALL_TENSORS
+    assert len(read_arrays(tmp_path / "run" / f"{MODEL}-last.ckpt")) == SMALL_TENSORS
 
 
 @pytest.mark.parametrize("above", [0, 1])

@@ -68,7 +68,7 @@ def test_no_photo_is_replaced_by_its_picture(command: Command, checkpoint: Path,
 def test_the_model_is_the_run_directorys(command: Command, finished_run: Path, photos: Path, small: None) -> None:
     status, output, error = command("predict", photos, "--ckpt_path", finished_run / f"{MODEL}-best.ckpt")
     assert status == 0, error
-    assert f"note: from {finished_run}/config.yaml: model={MODEL}" in output
+    assert f"note: from {finished_run}/{MODEL}-best.ckpt: model={MODEL}" in output
 
 
 @pytest.mark.parametrize(

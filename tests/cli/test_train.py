@@ -12,7 +12,8 @@ from PIL import Image
 from mindcv_shufflenet.config import parse_config
 from mindcv_shufflenet.models.registry import create_model
 from mindcv_shufflenet.train.recorder import COLUMNS
-from mindcv_shufflenet.weights.checkpoint import read_checkpoint, save_checkpoint
+from mindcv_shufflenet.weights.checkpoint import save_checkpoint
+from mindcv_shufflenet.weights.formats import read_arrays
 from tests.cli.conftest import MODEL, TINY, Command, start
 from tests.cli.small import SMALL_TENSORS
 
@@ -64,8 +65,8 @@ def test_starting_from_a_checkpoint(finished_run: Path, tmp_path: Path, command:
     words = [*TINY, "--epoch_size", 1, "--ckpt_save_dir", tmp_path, "--lr", 0, "--min_lr", 0, "--json", "-"]
     status, _, error = command("train", *words, "--ckpt_path", finished_run / f"{MODEL}-last.ckpt")
     assert status == 0, error
-    before = read_checkpoint(finished_run / f"{MODEL}-last.ckpt")
-    after = read_checkpoint(tmp_path / f"{MODEL}-last.ckpt")
+    before = read_arrays(finished_run / f"{MODEL}-last.ckpt")
+    after = read_arrays(tmp_path / f"{MODEL}-last.ckpt")
     for name, value in before.items():
         if not name.rsplit(".", 1)[-1].startswith("moving"):
             assert (value == after[name]).all(), name
@@ -168,7 +169,7 @@ def test_a_checkpoint_trained_with_another_stem_brings_its_own(
     words = [word for word in TINY if word not in ("--stem", "cifar")]
     checkpoint = finished_run / f"{MODEL}-best.ckpt"
     _, output, _ = command("train", *words, "--ckpt_path", checkpoint, "--ckpt_save_dir", tmp_path, "--epoch_size", 1)
-    assert f"note: from {finished_run}/config.yaml: stem=cifar" in output
+    assert f"note: from {finished_run}/{MODEL}-best.ckpt: stem=cifar" in output
 
 
 @pytest.mark.parametrize("level", ["O2", "O3"])
@@ -176,7 +177,7 @@ def test_mixed_precision_keeps_names_and_float32_weights(level: str, tmp_path: P
     words = [*TINY, "--epoch_size", 1, "--num_samples", 64, "--ckpt_save_dir", tmp_path, "--loss_scale", 1024]
     status, _, error = command("train", *words, "--amp_level", level)
     assert status == 0, error
-    weights = read_checkpoint(tmp_path / f"{MODEL}-last.ckpt")
+    weights = read_arrays(tmp_path / f"{MODEL}-last.ckpt")
     assert len(weights) == SMALL_TENSORS
     assert {str(value.dtype) for value in weights.values()} == {"float32"}
     checkpoint = ["--ckpt_path", tmp_path / f"{MODEL}-best.ckpt"]

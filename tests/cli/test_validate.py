@@ -4,12 +4,20 @@ import csv
 import json
 import math
 import tarfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from mindcv_shufflenet.commands.validate import _speed
+from mindcv_shufflenet.config import parse_config
+from mindcv_shufflenet.run_directory import Classes
+from mindcv_shufflenet.weights.checkpoint import save_checkpoint
+from mindcv_shufflenet.weights.formats import read_arrays, write_arrays
+from mindcv_shufflenet.weights.load import read_weights
+from mindcv_shufflenet.weights.metadata import metadata_of
 from tests.cli.conftest import MODEL, Command
+from tests.weights.networks import random_network
 
 pytestmark = pytest.mark.usefixtures("small")
 
@@ -49,9 +57,44 @@ def test_mixed_precision_is_close(finished_run: Path, command: Command) -> None:
 def test_what_was_taken_over_is_told(finished_run: Path, command: Command) -> None:
     words = ["--model", MODEL, "--dataset", "digits", "--ckpt_path", finished_run / f"{MODEL}-last.ckpt"]
     _, output, _ = command("validate", *words)
-    assert f"note: from {finished_run}/config.yaml: stem=cifar, image_resize=16, crop_pct=1.0" in output
+    assert f"note: from {finished_run}/{MODEL}-last.ckpt: stem=cifar, image_resize=16, crop_pct=1.0" in output
     assert "preprocessing: opencv resize to 16, crop 16, rgb" in output
     assert "top-1" in output
+
+
+@pytest.mark.parametrize("stem", ["cifar", "imagenet"])
+def test_a_checkpoint_scores_the_same_wherever_it_is_and_whatever_it_becomes(
+    stem: str, small: None, command: Command, tmp_path: Path
+) -> None:
+    """Network, preprocessing and classes travel in the file."""
+    own = {"model": MODEL, "layout": "megvii", "pool": "same", "stem": stem}
+    options = own | {"image_resize": 32, "crop_pct": 1.0, "mean": [120.0] * 3, "std": [60.0] * 3}
+    network = random_network(MODEL, stem=stem, num_classes=10)
+    classes = Classes(tuple("abcdefghij"), {str(digit): digit for digit in range(10)})
+    original = tmp_path / "net.ckpt"
+    save_checkpoint(network, original, metadata_of(parse_config(options), classes, 3))
+
+    def loss(path: Path) -> float:
+        words = ["--ckpt_path", path, "--dataset", "digits", "--num_samples", 60, "--json", "-"]
+        status, output, error = command("validate", *words)
+        assert status == 0, error
+        assert json.loads(output)["model"] == MODEL
+        return json.loads(output)["loss"]
+
+    expected = loss(original)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    copied = elsewhere / "renamed.bin"
+    copied.write_bytes(original.read_bytes())
+    assert loss(copied) == expected
+    kinds = [".safetensors", ".npz", ".onnx", ".ckpt"] + [".pth"] * (find_spec("torch") is not None)
+    source = original
+    for suffix in kinds:  # from each kind to the next, under Megvii's names, which alone would tell another origin
+        target = elsewhere / f"net{suffix}"
+        assert command("convert", source, target, "--keys", "megvii")[0] == 0
+        assert read_weights(target).metadata == read_weights(original).metadata
+        source = target
+    assert loss(source) == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_rank_without_images_has_no_speed() -> None:
@@ -67,8 +110,8 @@ def test_nothing_is_validated_by_accident(command: Command) -> None:
 
 
 def test_other_classes_of_the_same_number_are_refused(finished_run: Path, command: Command, tmp_path: Path) -> None:
-    for name in (f"{MODEL}-last.ckpt", "config.yaml"):
-        (tmp_path / name).write_bytes((finished_run / name).read_bytes())
+    (tmp_path / "config.yaml").write_bytes((finished_run / "config.yaml").read_bytes())
+    write_arrays(read_arrays(finished_run / f"{MODEL}-last.ckpt"), tmp_path / f"{MODEL}-last.ckpt")
     indices = {str(digit): 9 - digit for digit in range(10)}
     (tmp_path / "classes.json").write_text(json.dumps({"names": list(indices), "indices": indices}))
     words = ["--model", MODEL, "--dataset", "digits", "--ckpt_path", tmp_path / f"{MODEL}-last.ckpt"]

@@ -50,7 +50,7 @@ def test_the_optimizer_of_a_mindcv_checkpoint_is_left_out(tmp_path: Path) -> Non
     path = tmp_path / "mindcv.ckpt"
     ms.save_checkpoint(step, str(path))
     assert "moments.classifier.weight" in ms.load_checkpoint(str(path))
-    assert sorted(read_checkpoint(path)) == sorted(values(cell))
+    assert sorted(read_checkpoint(path).sets[""]) == sorted(values(cell))
 
 
 @pytest.mark.parametrize(
@@ -94,10 +94,13 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no checkpoint"):
         read_weights(tmp_path / "model.ckpt")
     (tmp_path / "text.ckpt").write_text("no checkpoint\n" * 100)
-    with pytest.raises(UserError, match="damaged or no .ckpt file"):
+    with pytest.raises(UserError, match="damaged or no MindSpore file"):
         read_weights(tmp_path / "text.ckpt")
-    (tmp_path / "model.h5").write_bytes(b"x")
-    with pytest.raises(UserError, match=r"must end in \.ckpt \.safetensors \.npz \.onnx \.pth \.pt"):
+    (tmp_path / "model.h5").write_bytes(b"\x89HDF")
+    with pytest.raises(
+        UserError,
+        match=r"known kind: those of MindSpore, safetensors, numpy, ONNX, PyTorch",
+    ):
         read_weights(tmp_path / "model.h5")
 
 
@@ -107,5 +110,5 @@ def test_a_single_wrong_bit_is_found(path: Path) -> None:
         damaged = whole.copy()
         damaged[place] ^= 1
         path.write_bytes(damaged)
-        with pytest.raises(UserError, match=r"damaged or no \.ckpt file"):
+        with pytest.raises(UserError, match=r"damaged or no MindSpore file"):
             load_weights(network(), path)

@@ -97,24 +97,31 @@ def test_fetch_and_not_again(tmp_path):
         assert target.read_bytes() == BODY
         fetch(f"{server.url}/file", target, sha256=SHA256)
         assert server.requests == ["/file"]
-        target.write_bytes(b"old")
+        assert server.requests == ["/file"]
+
+
+def test_a_file_put_there_by_hand_is_refused_and_not_replaced(tmp_path):
+    target = tmp_path / "file"
+    target.write_bytes(b"another one")
+    with (
+        serve({"/file": BODY}) as server,
+        pytest.raises(UserError, match=r"is refused: it is not the file of .*sha256"),
+    ):
         fetch(f"{server.url}/file", target, sha256=SHA256)
-        assert target.read_bytes() == BODY
-        assert server.requests == ["/file", "/file"]
+    assert server.requests == []
+    assert target.read_bytes() == b"another one"
 
 
 @pytest.mark.parametrize("checksum", [{"md5": MD5}, {"sha256": SHA256}])
 def test_wrong_bytes_never_get_the_name(tmp_path, checksum):
     target = tmp_path / "file"
-    target.write_bytes(b"the old one")
     with serve({"/file": BODY[:-1] + b"x"}) as server, pytest.raises(UserError) as caught:
         fetch(f"{server.url}/file", target, **checksum)
     message = str(caught.value)
     assert f"{server.url}/file is not the expected file" in message
     assert next(iter(checksum.values())) in message
     assert f"by hand at {target}" in message
-    assert target.read_bytes() == b"the old one"
-    assert list(tmp_path.iterdir()) == [target]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_cut_body(tmp_path):
@@ -242,7 +249,8 @@ def test_the_cache_takes_the_checksum_from_the_name(tmp_path, monkeypatch):
         path = fetch_to_cache(f"{server.url}/{name}")
         assert path == tmp_path / "checkpoints" / name
         path.write_bytes(b"damaged")
-        assert fetch_to_cache(f"{server.url}/{name}").read_bytes() == BODY
+        with pytest.raises(UserError, match="is refused"):
+            fetch_to_cache(f"{server.url}/{name}")
         with pytest.raises(UserError, match=f"sha256 {SHA256[:8]} instead of 0000000a"):
             fetch_to_cache(f"{server.url}/net-0000000a.ckpt")
         with pytest.raises(UserError, match="only https is"):

@@ -1,5 +1,6 @@
 """Files of weights: bit for bit there and back, and what is refused."""
 
+import argparse
 import io
 import pickle
 import stat
@@ -11,7 +12,7 @@ import pytest
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.weights import formats
-from mindcv_shufflenet.weights.formats import read_arrays, write_arrays
+from mindcv_shufflenet.weights.formats import read_arrays, read_file, write_arrays
 from mindcv_shufflenet.weights.load import read_weights
 from tests.weights.networks import arrays_of, random_network, same
 
@@ -56,7 +57,7 @@ def test_a_web_page_is_told_as_such(suffix: str, tmp_path: Path) -> None:
 def test_objects_in_an_npz_are_not_unpickled(tmp_path: Path) -> None:
     path = tmp_path / "net.npz"
     np.savez(path, weight=np.array([Exploit(tmp_path / "ran")], dtype=object))
-    with pytest.raises(UserError, match=r"damaged or no \.npz file"):
+    with pytest.raises(UserError, match=r"damaged or no numpy file"):
         read_arrays(path)
     assert not (tmp_path / "ran").exists()
 
@@ -126,19 +127,62 @@ def test_pytorch_files_come_back_and_run_no_code(arrays: dict[str, np.ndarray], 
     for suffix in (".pth", ".pt"):
         write_arrays(arrays, tmp_path / f"net{suffix}")
         assert same(read_arrays(tmp_path / f"net{suffix}"), arrays)
-    torch.save({"state_dict": {"weight": torch.ones(2)}, "epoch": 3}, tmp_path / "train.pth")
-    assert read_arrays(tmp_path / "train.pth")["weight"].tolist() == [1, 1]
-    torch.save({"weight": torch.ones(2), "epoch": 3}, tmp_path / "odd.pth")
-    with pytest.raises(UserError, match="epoch is not a tensor"):
-        read_arrays(tmp_path / "odd.pth")
-    torch.save([torch.ones(2)], tmp_path / "list.pth")
-    with pytest.raises(UserError, match="holds a list and no state dict"):
-        read_arrays(tmp_path / "list.pth")
-    for name, content in (("exploit.pth", None), ("pickle.pth", pickle.dumps(Exploit(tmp_path / "ran")))):
-        if content is None:
-            torch.save({"weight": Exploit(tmp_path / "ran")}, tmp_path / name)
-        else:
-            (tmp_path / name).write_bytes(content)
-        with pytest.raises(UserError, match=r"damaged or no \.pth file"):
+    weight = {"weight": torch.ones(2, 2)}
+    for content in (
+        {"state_dict": weight, "epoch": 3, "optimizer": {"state": {0: {"exp_avg": torch.ones(2, 2)}}}},
+        {"net": weight, "best": np.float64(0.9), "history": np.ones(3), "rng": torch.ones(5)},
+        {"model": weight, "args": argparse.Namespace(lr=0.1, out=Path("runs"))},
+        weight | {"epoch": 3},
+    ):
+        torch.save(content, tmp_path / "train.pth")
+        assert read_arrays(tmp_path / "train.pth")["weight"].tolist() == [[1, 1], [1, 1]]
+    for content, message in (
+        ([torch.ones(2, 2)], "holds a list and no state dict"),
+        ({"epoch": 3}, "holds no tensors by name"),
+        (torch.nn.Linear(2, 2), r"holds a whole pickled object \(torch.nn.modules.linear.Linear"),
+        ({"model": torch.nn.Linear(2, 2), "epoch": 1}, "holds a whole pickled object"),
+    ):
+        torch.save(content, tmp_path / "odd.pth")
+        with pytest.raises(UserError, match=message):
+            read_arrays(tmp_path / "odd.pth")
+    torch.save({"state_dict": weight, "hooks": Exploit(tmp_path / "ran")}, tmp_path / "exploit.pth")
+    (tmp_path / "pickle.pth").write_bytes(pickle.dumps(Exploit(tmp_path / "ran")))
+    for name in ("exploit.pth", "pickle.pth"):
+        with pytest.raises(UserError, match="is damaged, or holds objects that need code to be read"):
             read_arrays(tmp_path / name)
     assert not (tmp_path / "ran").exists()
+
+
+def test_the_content_tells_the_kind_and_not_the_name(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
+    for suffix in KINDS:
+        write_arrays(arrays, tmp_path / f"net{suffix}", '{"a": 1}')
+        for name in ("net.pth.tar", "pytorch_model.bin", "x.ckpt", "x.pth", "noname"):
+            path = tmp_path / f"{suffix[1:]}_{name}"
+            path.write_bytes((tmp_path / f"net{suffix}").read_bytes())
+            file = read_file(path)
+            assert same(file.arrays, arrays)
+            assert file.metadata == '{"a": 1}'
+
+
+def test_of_several_sets_the_trained_one_is_taken_and_told(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
+    """mindcv writes the moving average beside the weights; MindSpore's optimizers write their moments there."""
+    path = tmp_path / "net.ckpt"
+    of_optimizer = {
+        f"{kind}.{name}": value
+        for kind in ("adam_m", "lamb_m", "mean_grad", "moments")
+        for name, value in arrays.items()
+    } | {"global_step": np.zeros(1, np.float32), "learning_rate": np.ones(9, np.float32)}
+    average = {f"ema.{name}": value + 1 for name, value in arrays.items()}
+    write_arrays(arrays | of_optimizer | average, path)
+    file = read_file(path)
+    assert same(file.arrays, arrays)
+    assert "several sets of weights: weights is taken, not ema; --ckpt_key NAME chooses" in file.notes[0]
+    assert same(read_file(path, "ema").arrays, {name: value + 1 for name, value in arrays.items()})
+    with pytest.raises(UserError, match=r"holds no set eme \(did you mean ema\?\); it holds weights, ema"):
+        read_file(path, "eme")
+
+
+def test_a_file_of_millions_of_entries_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "net.ckpt").write_bytes(b"\x0a\x00" * 3_000_000)
+    with pytest.raises(UserError, match="over 20,000 entries"):
+        read_arrays(tmp_path / "net.ckpt")

@@ -41,7 +41,7 @@ def test_quantised_weights_are_scaled_back_by_their_definition(tmp_path: Path) -
         zs=np.float32(1), zz=np.uint8(0), k=square, ks=scale[:2], kz=zero[:2],
         d=np.array([-4, 4], np.int8), ds=np.float32(0.5), f=np.ones(2, np.float32),
     )  # fmt: skip
-    got = read_onnx(path)
+    got = read_onnx(path).sets[""]
     assert set(got) == {"w", "b", "m", "d", "k", "f"}
     rows = (square.astype(float) - zero[:2].astype(float)[:, None]) * scale[:2, None]
     assert np.allclose(got["k"], rows.T)  # a scale a row, and then turned round for the product
@@ -56,14 +56,14 @@ def test_quantised_weights_are_scaled_back_by_their_definition(tmp_path: Path) -
 def test_a_matrix_product_of_floats_is_turned_round(tmp_path: Path) -> None:
     matrix = np.arange(6, dtype=np.float32).reshape(2, 3)
     path = save(tmp_path / "net.onnx", [helper.make_node("MatMul", ["x", "m"], ["y"])], m=matrix)
-    assert np.array_equal(read_onnx(path)["m"], matrix.T)
+    assert np.array_equal(read_onnx(path).sets[""]["m"], matrix.T)
 
 
 @pytest.mark.parametrize(("transposed", "expected"), [(0, [[0, 3], [1, 4], [2, 5]]), (1, [[0, 1, 2], [3, 4, 5]])])
 def test_a_gemm_says_how_its_weights_lie(transposed: int, expected: list[list[int]], tmp_path: Path) -> None:
     matrix = np.arange(6, dtype=np.float32).reshape(2, 3)
     path = save(tmp_path / "net.onnx", [helper.make_node("Gemm", ["x", "m"], ["y"], transB=transposed)], m=matrix)
-    assert read_onnx(path)["m"].tolist() == expected
+    assert read_onnx(path).sets[""]["m"].tolist() == expected
 
 
 def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:

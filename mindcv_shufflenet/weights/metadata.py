@@ -1,0 +1,73 @@
+"""What a weights file says of its network: how the network computes, what it is fed, and its classes.
+
+Stem, pool, preprocessing and class names leave no trace in the shapes of the weights, so they travel inside the file:
+as an entry of a MindSpore checkpoint or an npz archive, in the metadata of safetensors and ONNX files, and in
+``FILE.pth.json`` beside a ``.pth``, whose state dict stays a plain one.
+"""
+
+import json
+from typing import Any, NamedTuple
+
+from mindcv_shufflenet.config import Config, parse_config
+from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.run_directory import Classes, classes_of
+
+# The name under which the metadata lie in a file.
+ENTRY = "mindcv_shufflenet"
+FORMAT = 1
+
+# What decides how a network computes.
+NETWORK_OPTIONS = ("layout", "stem", "pool", "in_channels")
+# What decides how an image becomes its input in validation.
+PREPROCESSING_OPTIONS = (
+    "image_resize",
+    "crop_pct",
+    "interpolation",
+    "resize_backend",
+    "mean",
+    "std",
+    "channel_order",
+)
+
+
+class Metadata(NamedTuple):
+    """What is known of the weights in a file.
+
+    Attributes:
+        options: ``model`` and, as far as they are known, the options of network and preprocessing, as ``schema.py``
+            names them.
+        classes: that the network was trained on.
+        epoch: after which the weights were saved.
+    """
+
+    options: dict[str, Any]
+    classes: Classes | None = None
+    epoch: int | None = None
+
+    def dump(self) -> str:
+        """Return the metadata as JSON."""
+        classes = self.classes and {"names": self.classes.names, "indices": self.classes.indices}
+        return json.dumps({"format": FORMAT, "options": self.options, "classes": classes, "epoch": self.epoch})
+
+
+def metadata_of(config: Config, classes: Classes | None, epoch: int | None = None) -> Metadata:
+    """Return the metadata of weights that were trained with these options."""
+    options = config.recipe()
+    names = [name for name in (*NETWORK_OPTIONS, *PREPROCESSING_OPTIONS) if options[name] is not None]
+    return Metadata({"model": config.network} | {name: options[name] for name in names}, classes, epoch)
+
+
+def parse_metadata(text: str) -> Metadata | None:
+    """Read what :meth:`Metadata.dump` returned; None for anything else, since a file may hold whatever it likes."""
+    try:
+        content = json.loads(text)
+        options = content["options"]
+        known = {name: options[name] for name in ("model", *NETWORK_OPTIONS, *PREPROCESSING_OPTIONS) if name in options}
+        checked = parse_config(known)
+        classes = content["classes"] and classes_of(content["classes"]["names"], content["classes"]["indices"])
+        epoch = content["epoch"]
+        if content["format"] != FORMAT or "model" not in known or not isinstance(epoch, int | None):
+            return None
+        return Metadata({name: getattr(checked, name) for name in known}, classes, epoch)
+    except (UserError, ValueError, KeyError, TypeError, RecursionError):
+        return None
