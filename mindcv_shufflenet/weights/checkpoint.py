@@ -10,15 +10,12 @@ from typing import Any
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn
 
-from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import atomic_path
 from mindcv_shufflenet.weights import sets
 from mindcv_shufflenet.weights.keys import Arrays
 from mindcv_shufflenet.weights.metadata import ENTRY, Metadata
+from mindcv_shufflenet.weights.protobuf import check_entries
 from mindcv_shufflenet.weights.sets import Content
-
-# More entries than a checkpoint of this family and of any optimizer has; MindSpore reads 20,000 a second.
-_MAX_ENTRIES = 20_000
 
 
 def save_checkpoint(network: nn.Cell, path: str | os.PathLike[str], metadata: Metadata | None = None) -> None:
@@ -53,7 +50,7 @@ def read_checkpoint(path: Path) -> Content:
 
     On a file that is empty, damaged or no checkpoint it raises what MindSpore raises (``formats.py`` tells it).
     """
-    _check_entries(path)
+    check_entries(path)
     # MindSpore refuses a name that does not end in .ckpt; a link has one
     with _silence(), _named_ckpt(path) as named:
         entries = ms.load_checkpoint(str(named), crc_check=True)  # where the file has a checksum
@@ -70,27 +67,6 @@ def _is_of_optimizer(name: str, arrays: Arrays) -> bool:
     """
     kind, _, rest = name.partition(".")
     return not rest or (rest in arrays and kind != "ema")
-
-
-def _check_entries(path: Path) -> None:
-    """Refuse a file of so many entries that MindSpore would read it for minutes.
-
-    Each entry is field 1 of a protobuf message: a tag, its length as a varint (seven bits a byte, the lowest first),
-    and its content.
-    """
-    content = path.read_bytes()
-    place = entries = 0
-    while content[place : place + 1] == b"\x0a":
-        entries += 1
-        if entries > _MAX_ENTRIES:
-            raise UserError(f"{path} is refused: over {_MAX_ENTRIES:,} entries, as no checkpoint of this family has")
-        length = shift = 0
-        for byte in content[place + 1 : place + 11]:
-            length |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                break
-        place += 1 + shift // 7 + length
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from mindcv_shufflenet.weights import sets
 from mindcv_shufflenet.weights.keys import Arrays, is_known
 from mindcv_shufflenet.weights.metadata import ENTRY
 from mindcv_shufflenet.weights.onnx_graph import follow
+from mindcv_shufflenet.weights.protobuf import check_entries
 from mindcv_shufflenet.weights.sets import Content
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
@@ -27,6 +28,7 @@ def read_onnx(path: Path) -> Content:
     as ``[out, in]``, as the frameworks have them. Exporters invent names for weights with a folded BatchNorm
     (``onnx::Conv_1140``): those are named by their place in the graph.
     """
+    check_entries(path)
     model = onnx.load(path, load_external_data=False)
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise UserError(

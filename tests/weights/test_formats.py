@@ -183,6 +183,9 @@ def test_of_several_sets_the_trained_one_is_taken_and_told(arrays: dict[str, np.
 
 
 def test_a_file_of_millions_of_entries_is_refused_at_once(tmp_path: Path) -> None:
-    (tmp_path / "net.ckpt").write_bytes(b"\x0a\x00" * 3_000_000)
-    with pytest.raises(UserError, match="over 20,000 entries"):
-        read_arrays(tmp_path / "net.ckpt")
+    nodes = b"\x0a\x00" * 200_000
+    length = bytes([len(nodes) & 0x7F | 0x80, len(nodes) >> 7 & 0x7F | 0x80, len(nodes) >> 14])
+    for name, content in (("net.ckpt", nodes), ("net.onnx", b"\x08\x08\x3a" + length + nodes)):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match="over 20,000 entries"):
+            read_arrays(tmp_path / name)
