@@ -8,9 +8,11 @@ import hashlib
 import io
 import json
 import pickle
+import pickletools
 import warnings
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -22,7 +24,7 @@ from mindcv_shufflenet.weights.sets import Content
 
 
 class _Stranger:
-    """Stands for an object of a class that is not loaded."""
+    """Stands for an object whose class is not loaded; each class has a subclass of its own, under its name."""
 
     def __new__(cls, *_arguments: Any) -> "_Stranger":
         return super().__new__(cls)
@@ -54,48 +56,58 @@ def read_torch(path: Path) -> Content:
         UserError: it holds a whole model instead of weights, or no tensors at all.
     """
     torch = _torch()
-    strangers = _unsafe_names(path)
-    with warnings.catch_warnings(), torch.serialization.safe_globals([(_Stranger, name) for name in strangers]):
+    strangers = [(type(name, (_Stranger,), {}), name) for name in _named_classes(path)]
+    with warnings.catch_warnings(), torch.serialization.safe_globals(strangers):
         warnings.simplefilter("ignore")  # of an older pickle protocol
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
-            raise UserError(_needs_code(path, strangers)) from error
-    if isinstance(content, _Stranger):
-        raise UserError(_whole_model(path, strangers))
-    if not isinstance(content, dict):
-        raise UserError(f"{path} holds a {type(content).__name__} and no state dict; save model.state_dict()")
-    sets = {}
-    for name, value in {"": content, **content}.items():
-        if isinstance(value, dict) and (tensors := _tensors(value, torch.Tensor)):
-            sets[str(name)] = tensors
-    if not sets and any(isinstance(value, _Stranger) for value in content.values()):
-        raise UserError(_whole_model(path, strangers))
+            raise UserError(
+                f"{path} is damaged, or holds objects that need code to be read; save model.state_dict() alone"
+            ) from error
+    sets = _find_sets(content, torch.Tensor)
+    if not sets and (whole := _whole_object(content)):
+        raise UserError(
+            f"{path} holds a whole pickled object ({type(whole).__name__}): to read it would run code of its author;"
+            " load it where it was written and save model.state_dict()"
+        )
     if not sets:
-        raise UserError(f"{path} holds no tensors by name; save model.state_dict()")
+        raise UserError(f"{path} holds no state dict ({type(content).__name__}); save model.state_dict()")
     return Content(sets, _read_sidecar(path))
 
 
-def _unsafe_names(path: Path) -> list[str]:
-    """The classes and functions that a file names and that PyTorch does not load by itself."""
-    from torch.serialization import get_unsafe_globals_in_checkpoint
-
-    try:
-        return sorted(get_unsafe_globals_in_checkpoint(path))
-    except ValueError:  # an archive of before PyTorch 1.6, or no archive of weights: torch.load tells
-        return []
-
-
-def _needs_code(path: Path, strangers: list[str]) -> str:
-    named = f" ({', '.join(strangers[:3])})" if strangers else ""
-    return f"{path} is damaged, or holds objects that need code to be read{named}; save model.state_dict() alone"
+def _named_classes(path: Path) -> set[str]:
+    """The classes and functions that a file names; PyTorch keeps to its own where it knows a name."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith("data.pkl")]
+            return _globals_of(io.BytesIO(archive.read(names[0])))
+    with path.open("rb") as file:  # before PyTorch 1.6: magic number, version, system, then the object
+        return set().union(*(_globals_of(file) for _ in range(4)))
 
 
-def _whole_model(path: Path, strangers: list[str]) -> str:
-    return (
-        f"{path} holds a whole pickled object ({', '.join(strangers[:3])}): to read it would run code of its author;"
-        " load it where it was written and save model.state_dict()"
-    )
+def _globals_of(file: IO[bytes]) -> set[str]:
+    """What the next pickle in a file names as ``module.name``."""
+    operations = pickletools.genops(file)
+    return {str(name).replace(" ", ".") for code, name, _ in operations if code.name == "GLOBAL"}
+
+
+def _find_sets(content: Any, kind: Any, name: str = "") -> dict[str, Arrays]:
+    """The state dicts in a dict of dicts, by the path of their keys."""
+    if not isinstance(content, dict):
+        return {}
+    tensors = _tensors(content, kind)
+    sets = {name: tensors} if tensors else {}
+    for key, value in content.items():
+        if isinstance(key, str):  # an optimizer's state is numbered
+            sets |= _find_sets(value, kind, f"{name}.{key}" if name else key)
+    return sets
+
+
+def _whole_object(content: Any) -> Any:
+    """An object that is not loaded, itself or as a value of a dict."""
+    values = [content, *(content.values() if isinstance(content, dict) else ())]
+    return next((value for value in values if isinstance(value, _Stranger)), None)
 
 
 def _tensors(values: dict[Any, Any], kind: Any) -> Arrays:
