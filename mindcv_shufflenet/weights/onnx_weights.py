@@ -16,6 +16,8 @@ from mindcv_shufflenet.weights.protobuf import check_entries
 from mindcv_shufflenet.weights.sets import Content
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
+# Integer operations, and which of their inputs is the bias.
+_BIASES = {"QLinearConv": 8, "QGemm": 6}
 # What ONNX Runtime's quantiser puts behind a name.
 _QUANTISED = "_quantized"
 
@@ -23,7 +25,8 @@ _QUANTISED = "_quantized"
 def read_onnx(path: Path) -> Content:
     """Return the float initialisers, and the dequantised weights of quantised convolutions and matrix products.
 
-    A bias of an integer convolution has the scale of its input times that of its weights (ONNX, ``QLinearConv``).
+    A bias of an integer convolution or matrix product has the scale of its input times that of its weights (ONNX,
+    ``QLinearConv``; ONNX Runtime, ``QGemm``).
     Scales and zero points themselves are left out. Weights that a matrix product takes as ``[in, out]`` are returned
     as ``[out, in]``, as the frameworks have them. Exporters invent names for weights with a folded BatchNorm
     (``onnx::Conv_1140``): those are named by their place in the graph.
@@ -59,11 +62,14 @@ def read_graph(graph: onnx.GraphProto) -> tuple[Arrays, dict[str, str]]:
     for node in graph.node:
         names = list(node.input)
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-        if node.op_type == "QLinearConv":
-            arrays[_named(origin, names[3])] = _dequantised(constants, *names[3:6])
-            if len(names) > 8:
+        if node.op_type in _BIASES:
+            axis = 1 - attributes.get("transB", 0) if node.op_type == "QGemm" else 0
+            weight = arrays[_named(origin, names[3])] = _dequantised(constants, names[3], names[4], names[5], axis)
+            if axis == 1:
+                arrays[origin[names[3]]] = weight.T
+            if bias := "".join(names[_BIASES[node.op_type] :][:1]):
                 scale = constants[names[1]] * constants[names[4]]
-                arrays[_named(origin, names[8])] = (constants[names[8]] * scale).astype(np.float32)
+                arrays[_named(origin, bias)] = (constants[bias] * scale).astype(np.float32)
         elif node.op_type == "QLinearMatMul" and names[3] in constants:
             arrays[_named(origin, names[3])] = _dequantised(constants, names[3], names[4], names[5], axis=1).T
         elif node.op_type == "QLinearAdd" and names[3] in constants:

@@ -53,6 +53,21 @@ def test_quantised_weights_are_scaled_back_by_their_definition(tmp_path: Path) -
     assert got["d"].tolist() == [-2, 2]
 
 
+@pytest.mark.parametrize("transposed", [0, 1])
+def test_a_quantised_gemm_is_scaled_back(transposed: int, tmp_path: Path) -> None:
+    weight, scale = np.array([[1, -2], [3, 4], [5, 6]], np.int8), np.array([0.5, 2, 1], np.float32)
+    inputs = ["x", "xs", "xz", "w", "ws", "wz", "b", "ys", "yz"]
+    stored = weight if transposed else weight.T.copy()
+    path = save(
+        tmp_path / "net.onnx", [helper.make_node("QGemm", inputs, ["y"], domain="com.microsoft", transB=transposed)],
+        w=stored, ws=scale, wz=np.zeros(3, np.int8), xs=np.float32(0.25), xz=np.uint8(0),
+        b=np.array([4, 8, -4], np.int32), ys=np.float32(1), yz=np.uint8(0),
+    )  # fmt: skip
+    got = read_onnx(path).sets[""]
+    assert got["w"].tolist() == [[0.5, -1], [6, 8], [5, 6]]
+    assert got["b"].tolist() == [0.5, 4, -1]
+
+
 def test_a_matrix_product_of_floats_is_turned_round(tmp_path: Path) -> None:
     matrix = np.arange(6, dtype=np.float32).reshape(2, 3)
     path = save(tmp_path / "net.onnx", [helper.make_node("MatMul", ["x", "m"], ["y"])], m=matrix)
