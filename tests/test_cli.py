@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from mindcv_shufflenet import cli
+from mindcv_shufflenet.cli import verbs
+from mindcv_shufflenet.cli.words import parse
 from mindcv_shufflenet.config import parse_config
 
 ROOT = Path(__file__).parents[1]
 
 
 def options(*words: str) -> dict[str, object]:
-    return cli._parse("train.py", "train", list(words)).options
+    return parse("train.py", "train", list(words)).options
 
 
 @pytest.mark.parametrize("words", [["--lr", "0.5"], ["--lr=0.5"], ["lr=0.5"]])
@@ -54,7 +56,7 @@ def test_dashes_and_lists() -> None:
 
 def test_a_switch_leaves_the_next_word_alone() -> None:
     words = ["--model", "x", "--pretrained", "bird.jpg", "--topk", "3"]
-    parsed = cli._parse("shufflenet predict", "predict", words)
+    parsed = parse("shufflenet predict", "predict", words)
     assert (parsed.images, parsed.options, parsed.topk) == (["bird.jpg"], {"model": "x", "pretrained": True}, 3)
 
 
@@ -76,13 +78,26 @@ def test_the_command_line_goes_before_the_recipe_and_the_recipe_before_defaults(
         (["--lr", "-1e-3"], "lr=-0.001: it must be greater than or equal to 0"),
         (["-lr", "0.1"], "unknown option -lr: options begin with two dashes, --lr"),
         (["--batch_size", "1:30"], "batch_size=1:30"),
-        (["--std", "0", "0", "0"], "it takes standard deviation a channel, of 0..255 (it must be greater than 0)"),
+        (
+            ["--std", "0", "0", "0"],
+            "of 0..255 (it must be greater than or equal to 0.001)",
+        ),
         (["--random_weights", "--ckpt_path", "x.ckpt"], "both given; leave one out"),
         (["--epoch_size", "1" * 400], "epoch_size="),
         (["--crop_pct", "1e-9"], "crop_pct=1e-09: it must be greater than or equal to 0.1"),
         (["--data_dir", "~nosuchuser/x"], "there is no such user"),
         (["--ckpt_save_dir", "x" * 300, "--dataset", "digits"], "File name too long"),
         (["--json", "ckpt/config.yaml"], "is the name of a file of a run"),
+        ([], "train.py needs a data set to train on, or a recipe; for example: `train.py --dataset"),
+        (["="], "unexpected argument =; train.py --help"),
+        (["--"], "train.py"),
+        (["--="], "unexpected argument --="),
+        ([""], "unexpected argument ;"),
+        (["-c", ""], "config is given and empty"),
+        (["--json", ""], "json is given and empty"),
+        (["--ckpt_path="], "ckpt_path is given and empty"),
+        (["--mean", "", "1", "2"], "mean is given and empty"),
+        (["--learning_rate", "0.1"], "unknown option learning_rate (did you mean lr?)"),
         (["-c", "no.yaml"], "cannot read the recipe no.yaml"),
         (["--json", "/no/such/folder/result.json"], "cannot write /no/such/folder/result.json"),
     ],
@@ -101,8 +116,8 @@ def test_a_wrong_word_gets_one_line_and_status_2(
 def test_weights_suffixes_and_keys_are_the_rooms_own() -> None:
     from mindcv_shufflenet.weights import formats, keys
 
-    assert tuple(formats._FORMATS) == cli.WEIGHTS_SUFFIXES
-    assert cli.KEYS == keys.DIALECTS
+    assert tuple(formats._FORMATS) == verbs.WEIGHTS_SUFFIXES
+    assert verbs.KEYS == keys.DIALECTS
 
 
 def test_an_unknown_verb_gets_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +143,7 @@ def test_help_names_every_option_and_answers_at_once() -> None:
     """It takes 0.15 s where the two libraries that it needs take 0.07 s; importing numpy would add 0.1 s."""
     helps, imports = [], []
     for _ in range(3):
-        seconds, printed = processor_seconds("train.py", "--help")
+        seconds, printed = processor_seconds("train.py", "--help", "all")
         helps.append(seconds)
         imports.append(processor_seconds("-c", "import pydantic, yaml")[0])
     for name in parse_config({}).model_dump():

@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
             " network)"
         )
     config, notes = settle(config, arguments.options, weights, PREPROCESSING_OPTIONS)
-    notes += unread_options(arguments.given, UNREAD, "validate")
+    notes += arguments.notes + unread_options(arguments.given, UNREAD, "validate")
     machine, adapted = set_up(config)
     split = open_data(config, config.val_split)
     check_recorded_classes(config, split)
