@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "mindcv_shufflenet"
 # the top floor first; modules of one floor may use each other
 FLOORS = (
     "__main__ cli commands train evaluate deploy report data models weights kernels parallel".split()
-    + "run_directory config schema option_types other_names yaml_text console files signals errors".split()
+    + "run_directory config schema option_types other_names yaml_text console files lines signals errors".split()
 )
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

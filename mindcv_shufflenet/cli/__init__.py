@@ -15,6 +15,7 @@ from contextlib import suppress
 from mindcv_shufflenet.cli.verbs import ON_SEVERAL_RANKS, VERBS
 from mindcv_shufflenet.cli.words import parse
 from mindcv_shufflenet.errors import Interrupted, RunError, UserError, first_line, nearest
+from mindcv_shufflenet.lines import print_line
 from mindcv_shufflenet.parallel import scheduler
 from mindcv_shufflenet.parallel.cores import share_cores
 from mindcv_shufflenet.parallel.group import current, join
@@ -33,11 +34,14 @@ def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> 
         verb: what ``train.py`` and ``validate.py`` stand for; None: the first word tells.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if sys.stdout is None:  # closed by the shell: the first file to be opened would take its place
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     for stream in (sys.stdout, sys.stderr):  # a terminal that knows ASCII alone shows the rest as escapes
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         status = _run(words, verb)
+        sys.stdout.flush()
         current().leave()
         return status
     except UserError as error:
@@ -47,7 +51,7 @@ def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> 
     except Interrupted as error:
         if current().is_first:
             with suppress(OSError):  # mpirun may be gone, and with it whoever reads this
-                print(f"stopped: {error}", file=sys.stderr)
+                print_line(f"stopped: {error}", sys.stderr)
         current().leave()
         return error.status
     except SystemExit:  # after --help
@@ -126,6 +130,6 @@ def _output_failed(error: OSError) -> int:
 def _overview() -> str:
     verbs = "\n".join(f"  {name:10} {verb.text}" for name, verb in VERBS.items())
     return (
-        f"usage: {PROGRAM} VERB [options]\n\n{verbs}\n\n{PROGRAM} VERB --help shows the options of a verb that people"
-        " use, --help all lists\nevery option."
+        f"usage: {PROGRAM} VERB [options]\n\n{verbs}\n\n{PROGRAM} VERB --help shows the options that"
+        " people use, --help all lists\nevery option."
     )

@@ -19,11 +19,12 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, program: str, verb: str, complete: bool = True) -> None:
         self.verb = VERBS[verb]
-        examples = [f"  {program} {words}".rstrip() for words in self.verb.examples]
+        command = f"python {program}" if program.endswith(".py") else program
+        self.examples = [f"{command} {words}".rstrip() for words in self.verb.examples]
         rest = "" if complete else f"\n\n{program} --help all lists every option"
         super().__init__(
             prog=program, description=self.verb.text, allow_abbrev=False, add_help=False,
-            epilog="\n".join(["examples:", *examples]) + rest,
+            epilog="\n  ".join(["examples:", *self.examples]) + rest,
             formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=28),
         )  # fmt: skip
         self.verb.add_arguments(self)
@@ -42,7 +43,7 @@ class Parser(argparse.ArgumentParser):
     @property
     def example(self) -> str:
         """One command that would run."""
-        return f"for example: `{self.prog} {self.verb.examples[0]}`"
+        return f"for example: `{self.examples[0]}`"
 
     def error(self, message: str) -> NoReturn:
         if message.startswith("the following arguments are required"):
@@ -58,5 +59,5 @@ class _Help(argparse.Action):
         self.page = (program, verb)
 
     def __call__(self, parser: argparse.ArgumentParser, _: Any, values: Any, *__: Any) -> None:
-        Parser(*self.page, complete=values == "all").print_help()
+        print(Parser(*self.page, complete=values == "all").format_help(), end="", flush=True)
         parser.exit()

@@ -111,7 +111,7 @@ def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to 1000000")
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0 and at most 1000000")
     return int(text)
 
 

@@ -1,6 +1,7 @@
 """``train``: train a network on a data set, or go on with a training that was stopped."""
 
 import argparse
+import sys
 from collections.abc import Callable, Collection
 from contextlib import nullcontext
 from dataclasses import replace
@@ -30,6 +31,7 @@ from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.evaluate.evaluator import evaluate
 from mindcv_shufflenet.evaluate.metrics import Metrics
 from mindcv_shufflenet.files import exclusive
+from mindcv_shufflenet.lines import print_line
 from mindcv_shufflenet.parallel.device import Machine, set_up
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.parallel.outlive import outlive_launcher
@@ -80,7 +82,7 @@ class Setup(NamedTuple):
 def run(arguments: argparse.Namespace) -> None:
     """Train as the options say and print where everything lies."""
     config = read_config(arguments.options)
-    console = create_console(arguments.json)
+    console = create_console(arguments.json, survives=True)
     source = _find_state(config)
     state = load_state(source) if source else None
     weights = None if state else open_weights(config)
@@ -135,6 +137,8 @@ def run(arguments: argparse.Namespace) -> None:
     result = _summary(config, recorder, progress)
     _print_summary(console, result)
     write_json(arguments.json, result)
+    if console.lost:
+        print_line(f"note: the output was cut off: {console.lost.strerror}; see {recorder.log}", sys.stderr)
 
 
 def _print_summary(console: Console, result: dict[str, Any]) -> None:
