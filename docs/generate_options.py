@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from mindcv_shufflenet.config import ACTIONS, NOT_BUILT, Config
-from mindcv_shufflenet.option_types import spell_type
+from mindcv_shufflenet.option_types import spell_default, spell_type, spell_value
 
 HEAD = """# Options
 
 Every option, as `--name value`, `--name=value` or `name=value` on the command line of `train.py` and `validate.py`,
 and as `name: value` in a YAML file given by `-c`. The command line goes before the YAML file, which goes before the
-default. A switch may stand alone (`--overwrite`) or be turned off (`--no-shuffle`). This page is written by `make
-docs`.
+default. A switch may stand alone (`--overwrite`) or be turned off (`--no-shuffle`). Values are written as in YAML; a
+recipe and the command line read Python's `None`, `True` and `(0.08, 1.0)` too. This page is written by `make docs`.
 """
 
 
@@ -27,10 +27,10 @@ def page() -> str:
             field = Config.model_fields[name]
             notes = [field.description or ""]
             if name in NOT_BUILT:
-                notes.append(f"*works now: {', '.join(f'`{value}`' for value in NOT_BUILT[name])}*")
+                notes.append(f"*works now: {', '.join(f'`{spell_value(value)}`' for value in NOT_BUILT[name])}*")
             if name in ACTIONS:
                 notes.append("*not part of a run's `config.yaml`*")
-            lines.append(f"| `{name}` | {spell_type(field)} | `{field.default}` | {'; '.join(notes)} |")
+            lines.append(f"| `{name}` | {spell_type(field)} | `{spell_default(field)}` | {'; '.join(notes)} |")
         lines.append("")
     return "\n".join(lines)
 

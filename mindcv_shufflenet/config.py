@@ -4,15 +4,18 @@ The options themselves stand in ``schema.py``.
 """
 
 import glob
+import reprlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
-from pydantic import ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import TypeAdapter, ValidationError, ValidationInfo, field_validator, model_validator
 
 from mindcv_shufflenet import schema
 from mindcv_shufflenet.errors import UserError, nearest
-from mindcv_shufflenet.option_types import leaf_types
+from mindcv_shufflenet.option_types import leaf_types, parse_value
+from mindcv_shufflenet.other_names import RECIPES_OF_MINDCV, SYNONYMS
+from mindcv_shufflenet.yaml_text import read_table
 
 # Options of the schema that the suite does not act on yet, and the values that ask for nothing of it.
 NOT_BUILT: dict[str, tuple[Any, ...]] = {
@@ -58,14 +61,20 @@ class Config(
     @model_validator(mode="before")
     @classmethod
     def _older_names(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Accept ``filter_bias_and_bn`` of mindcv's older recipes, which ``weight_decay_filter`` replaced."""
-        if "filter_bias_and_bn" not in values:
-            return values
+        """Accept what mindcv's older recipes have with the meaning that it had there.
+
+        ``weight_decay_filter`` replaced ``filter_bias_and_bn``, and ``cosine_decay`` ``warmup_cosine_decay``. Nothing
+        read ``save_checkpoint``: checkpoints were always saved, as they are here.
+        """
         values = dict(values)
-        filtered = values.pop("filter_bias_and_bn")
-        if not isinstance(filtered, bool):
-            raise ValueError(f"filter_bias_and_bn is {filtered!r}: it takes True or False")
-        return {"weight_decay_filter": "norm_and_bias" if filtered else "auto"} | values
+        if "filter_bias_and_bn" in values:
+            filtered = _switch(values, "filter_bias_and_bn")
+            values = {"weight_decay_filter": "norm_and_bias" if filtered else "auto"} | values
+        if "save_checkpoint" in values and not _switch(values, "save_checkpoint"):
+            raise ValueError("save_checkpoint is False, and a run always saves its weights: leave it out")
+        if values.get("scheduler") == "warmup_cosine_decay":
+            values["scheduler"] = "cosine_decay"
+        return values
 
     @field_validator("data_dir", "ckpt_path", "ckpt_save_dir")
     @classmethod
@@ -86,6 +95,15 @@ class Config(
             raise ValueError("it does not take True or False")
         return value
 
+    @field_validator("*")
+    @classmethod
+    def _held_by_float32(cls, value: Any) -> Any:
+        """Refuse numbers that float32, in which networks compute, takes for 0 or infinity."""
+        for number in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(number, float) and number != 0 and not 1e-30 <= abs(number) <= 1e30:
+                raise ValueError("it must be 0, or from 1e-30 to 1e30 in size, which float32 holds")
+        return value
+
     @model_validator(mode="after")
     def _agree(self) -> Self:
         """Hold what concerns more than one option."""
@@ -99,6 +117,24 @@ class Config(
                     f"{name} has {len(getattr(self, name))} numbers and in_channels is {self.in_channels}:"
                     f" give one number a channel, such as --{name} {' '.join(['127.5'] * self.in_channels)}"
                 )
+            values = getattr(self, name)
+            if 0 < max(values) <= 1 and not (name == "std" and min(values) == 1):
+                times_255 = " ".join(f"{255 * value:g}" for value in values)
+                raise ValueError(
+                    f"{name}={values} is for images of 0..1, and these have 0..255: give --{name} {times_255}"
+                )
+        if self.crop_padding is not None and self.crop_padding >= self.image_resize:
+            raise ValueError(
+                f"crop_padding={self.crop_padding} shifts an image of image_resize={self.image_resize} out of sight:"
+                f" use at most {self.image_resize - 1}"
+            )
+        for name in ("mixup", "cutmix"):
+            if 0 < getattr(self, name) < 0.001:
+                raise ValueError(f"{name}={getattr(self, name):g} is too small: it must be 0, or at least 0.001")
+        if self.scheduler == "step_decay" and self.decay_epochs is None:
+            raise ValueError("scheduler=step_decay needs decay_epochs, its period, such as --decay_epochs 30")
+        if self.scheduler in ("exponential_decay", "step_decay", "multi_step_decay") and self.decay_rate > 1:
+            raise ValueError(f"decay_rate={self.decay_rate:g} would raise the learning rate: it must be at most 1")
         if isinstance(self.color_jitter, list) and len(self.color_jitter) == 4 and self.color_jitter[3] > 0.5:
             raise ValueError(f"color_jitter's hue is {self.color_jitter[3]:g}: it must be at most 0.5")
         if self.resize_backend == "pillow" and self.interpolation == "area":
@@ -153,56 +189,39 @@ def parse_config(values: dict[str, Any]) -> Config:
         raise UserError(_explain(error.errors(include_url=False)[0], values)) from None
 
 
-def find_recipe(name: str) -> str:
-    """Return the file of a recipe that is given by its path, or by the name of one in the repository's ``configs/``."""
-    if not Path(name).exists():
-        for path in (Path(__file__).parents[1] / "configs").glob(f"*/{glob.escape(name.removesuffix('.yaml'))}.yaml"):
-            return str(path)
-    return name
+def read_recipe(name: str) -> tuple[dict[str, Any], list[str]]:
+    """Read a recipe that is given by its path, or by our or mindcv's name of one in the repository's ``configs/``.
+
+    Returns:
+        Its options, unchecked, and a line if another recipe is read in the place of mindcv's.
+
+    Raises:
+        UserError: as :func:`load_yaml`.
+    """
+    recipes = Path(__file__).parents[1] / "configs"
+    title = Path(name).name.removesuffix(".yaml")
+    ours = RECIPES_OF_MINDCV.get(title, name.removesuffix(".yaml"))
+    found = None if Path(name).exists() else next(recipes.glob(f"*/{glob.escape(ours)}.yaml"), None)
+    told = [f"{name} is mindcv's; ours of that network is read, {found.name}"] if found and found.stem != title else []
+    return load_yaml(found or name), told
 
 
 def load_yaml(path: str | Path) -> dict[str, Any]:
-    """Read the options of a YAML recipe, unchecked.
+    """Read the options of a YAML recipe, each as its text would be read on the command line, unchecked.
 
     Raises:
         UserError: the file is missing, is not YAML, or is not a table of options.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise UserError(f"cannot read the recipe {path}: {reason}; give the path of a YAML file to -c") from None
-    try:
-        values = yaml.load(text, _UniqueKeys)  # a SafeLoader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" at line {mark.line + 1}" if mark else ""
-        raise UserError(
-            f"{path} is not valid YAML{place}: {getattr(error, 'problem', None) or 'see the file'}"
-        ) from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
-        raise UserError(f"{path} must hold options as `name: value` lines")
-    return {name.replace("-", "_"): value for name, value in values.items()}
+    fields = Config.model_fields
+    return {
+        name: parse_value(fields[name], value) if name in fields else value for name, value in read_table(path).items()
+    }
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """Refuses a name that stands twice; YAML itself takes the last one without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            name = str(key.value).replace("-", "_")
-            if name in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{name} stands there twice", key.start_mark)
-            seen.add(name)
-        return super().construct_mapping(node, deep)
-
-
-def unknown_option(name: str) -> str:
-    """Return the message for an option that does not exist."""
-    return f"unknown option {name}{nearest(name, list(Config.model_fields))}; --help lists them all"
+def unknown_option(name: str, names: Collection[str] = ()) -> str:
+    """Return the message for an option that does not exist, with the nearest of the schema's or of ``names``."""
+    known = SYNONYMS.get(name.replace("-", "_").lower())
+    return f"unknown option {name}{nearest(known or name, {*Config.model_fields, *names})}; --help all lists them"
 
 
 def _explain(error: Any, values: dict[str, Any]) -> str:
@@ -216,7 +235,30 @@ def _explain(error: Any, values: dict[str, Any]) -> str:
     if len(error["loc"]) > 1:
         bound = f" ({message})" if error["type"].startswith(("greater", "less")) else ""
         message = f"it takes {Config.model_fields[name].description}{bound}"
-    return f"{name}={values[name]}: {message}"
+    return f"{name}={_SHORT.repr(values[name])}: {message}"
+
+
+class _Short(reprlib.Repr):
+    """Spells a value in at most some 100 characters, texts without quotation marks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxlong = 2, 60
+
+    def repr_str(self, text: str, _: int) -> str:
+        return text if len(text) <= 100 else f"{text[:50]}...{text[-20:]}"
+
+
+_SHORT = _Short()
+
+
+def _switch(values: dict[str, Any], name: str) -> bool:
+    """Take a switch that is no option of the schema out of a table."""
+    value = values.pop(name)
+    try:
+        return TypeAdapter(bool).validate_python(value)
+    except ValidationError:
+        raise ValueError(f"{name} is {value!r}: it takes True or False") from None
 
 
 def _spell(values: tuple[Any, ...]) -> str:

@@ -1,5 +1,6 @@
 """What an option takes, read off its type annotation: for the command line's parser and for the reference page."""
 
+import json
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -22,6 +23,13 @@ def parse_text(field: FieldInfo, text: str) -> Any:
         parts = (inner[1:-1] if bracketed else inner).split(",")
         return [_scalar(part.strip(), _element_types(field)) for part in parts if part.strip()]
     return _scalar(text, leaves)
+
+
+def parse_value(field: FieldInfo, value: Any) -> Any:
+    """Turn a value of YAML, in which every scalar is text, into a value of Python's as :func:`parse_text` does."""
+    if isinstance(value, list):
+        return [_scalar(part, _element_types(field)) if isinstance(part, str) else part for part in value]
+    return parse_text(field, value) if isinstance(value, str) else value
 
 
 def _scalar(text: str, leaves: set[type]) -> Any:
@@ -61,9 +69,19 @@ def is_list(field: FieldInfo) -> bool:
     return any(get_origin(part) in (list, tuple) for part in _parts(field.annotation))
 
 
+def spell_default(field: FieldInfo) -> str:
+    """Return an option's default as it is written in YAML: ``null``, ``[0.08, 1.0]``, ``true``."""
+    return spell_value(field.default)
+
+
+def spell_value(value: Any) -> str:
+    """Return a value as it is written in YAML."""
+    return value or "''" if isinstance(value, str) else json.dumps(value)
+
+
 def spell_type(field: FieldInfo) -> str:
-    """Return what an option takes, for people: ``number``, ``CE or BCE``, ``list of 2 numbers or None``."""
-    words = {bool: "True or False", int: "integer", float: "number", str: "text", type(None): "None"}
+    """Return what an option takes, for people: ``number``, ``CE or BCE``, ``list of 2 numbers or null``."""
+    words = {bool: "true or false", int: "integer", float: "number", str: "text", type(None): "null"}
     spelled = []
     for part in _parts(field.annotation):
         if get_origin(part) is Literal:

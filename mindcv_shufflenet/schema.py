@@ -7,13 +7,24 @@ unless the description says otherwise.
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-NonNegative = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
+Pixel = Annotated[float, Field(ge=-10_000, le=10_000)]
+BelowOne = Annotated[float, Field(ge=0, le=0.9999)]
+Area = Annotated[float, Field(ge=1e-4, le=1)]
+AspectRatio = Annotated[float, Field(ge=0.01, le=100)]
+Strength = Annotated[float, Field(ge=0, le=100)]
+LearningRate = Annotated[float, Field(ge=0, le=10_000)]
+DecayFactor = Annotated[float, Field(ge=1e-4, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Epochs = Annotated[int, Field(ge=0, le=100_000)]
 AmpLevel = Literal["O0", "O1", "O2", "O3"]
+
+
+# Marks of the options on the first page of --help: those of every verb, and those of a training.
+COMMON: JsonDict = {"help": "common"}
+TRAINING: JsonDict = {"help": "training"}
 
 
 class _Options(BaseModel):
@@ -43,17 +54,24 @@ class SystemOptions(_Options):
 class DataOptions(_Options):
     """data"""
 
-    dataset: str = Field("imagenet", description="digits, folder, imagenet, tiny_imagenet, cifar10 or mindrecord")
-    data_dir: str = Field("./", description="folder of the data set")
-    train_split: str = Field("train", description="name of the training split")
-    val_split: str = Field("val", description="name of the validation split")
-    dataset_download: bool = Field(False, description="fetch the data set into data_dir if it is not there")
+    dataset: str = Field(
+        "imagenet",
+        min_length=1,
+        json_schema_extra=COMMON,
+        description="digits, folder, imagenet, tiny_imagenet, cifar10 or mindrecord",
+    )
+    data_dir: str = Field("./", min_length=1, json_schema_extra=COMMON, description="folder of the data set")
+    train_split: str = Field("train", min_length=1, description="name of the training split")
+    val_split: str = Field("val", min_length=1, description="name of the validation split")
+    dataset_download: bool = Field(
+        False, json_schema_extra=TRAINING, description="fetch the data set into data_dir if it is not there"
+    )
     num_parallel_workers: Count | None = Field(None, description="threads that prepare images; None: number of cores")
     shuffle: bool = Field(True, description="read the training images in a new order each epoch")
     num_samples: Count | None = Field(
         None, description="use this many images, evenly spaced (train: of the training split); None: all"
     )
-    batch_size: Count = Field(128, description="images a step of one rank")
+    batch_size: Count = Field(128, json_schema_extra=COMMON, description="images a step of one rank")
     drop_remainder: bool = Field(True, description="leave out the last training batch of an epoch if it is not full")
     eval_shuffle: bool = Field(False, description="validate in a random order")
 
@@ -61,7 +79,9 @@ class DataOptions(_Options):
 class AugmentationOptions(_Options):
     """augmentation"""
 
-    image_resize: int = Field(224, ge=8, le=4096, description="height and width of the network's input in pixels")
+    image_resize: int = Field(
+        224, ge=8, le=4096, json_schema_extra=COMMON, description="height and width of the network's input in pixels"
+    )
     train_crop: Literal["auto", "resized", "padded"] = Field(
         "auto",
         description="resized: random area and aspect ratio; padded: shift by up to crop_padding pixels;"
@@ -70,28 +90,32 @@ class AugmentationOptions(_Options):
     crop_padding: Annotated[int, Field(ge=0, le=4096)] | None = Field(
         None, description="largest shift of a padded crop in pixels; None: an eighth of image_resize"
     )
-    scale: tuple[Positive, Positive] = Field((0.08, 1.0), description="smallest and largest area of a resized crop")
-    ratio: tuple[Positive, Positive] = Field((0.75, 1.333), description="narrowest and widest aspect ratio of it")
+    scale: tuple[Area, Area] = Field((0.08, 1.0), description="smallest and largest area of a resized crop")
+    ratio: tuple[AspectRatio, AspectRatio] = Field((0.75, 1.333), description="narrowest and widest aspect ratio of it")
     hflip: Fraction = Field(0.5, description="probability of a horizontal flip")
     vflip: Fraction = Field(0.0, description="probability of a vertical flip")
-    color_jitter: NonNegative | Annotated[list[NonNegative], Field(min_length=3, max_length=4)] | None = Field(
+    color_jitter: Strength | Annotated[list[Strength], Field(min_length=3, max_length=4)] | None = Field(
         0.4, description="one number, or brightness, contrast, saturation and optionally hue (at most 0.5)"
     )
     interpolation: Literal["bilinear", "nearest", "bicubic", "area"] = Field("bilinear", description="of a resize")
     auto_augment: str | None = Field(None, description="augmentation policy")
-    aug_splits: int = Field(0, ge=0, description="augmentation splits of AugMix")
+    aug_splits: int = Field(0, ge=0, le=1_000_000, description="augmentation splits of AugMix")
     aug_repeats: int = Field(
-        0, ge=0, description="N above 1: an epoch shows one in N images, each N times; 0 and 1: all once"
+        0, ge=0, le=1_000_000, description="N above 1: an epoch shows one in N images, each N times; 0 and 1: all once"
     )
     re_prob: Fraction = Field(0.0, description="probability of erasing a rectangle")
-    re_scale: tuple[Positive, Positive] = Field((0.02, 0.33), description="smallest and largest erased area")
-    re_ratio: tuple[Positive, Positive] = Field((0.3, 3.3), description="smallest and largest height/width of it")
-    re_value: Literal["random"] | float | Annotated[list[float], Field(min_length=1)] = Field(
+    re_scale: tuple[Area, Area] = Field((0.02, 0.33), description="smallest and largest erased area")
+    re_ratio: tuple[AspectRatio, AspectRatio] = Field((0.3, 3.3), description="smallest and largest height/width of it")
+    re_value: Literal["random"] | Pixel | Annotated[list[Pixel], Field(min_length=1)] = Field(
         0.0, description="what stands in the rectangle, after normalisation: a number, one a channel, or random"
     )
     re_max_attempts: Count = Field(10, description="tries to find a rectangle that fits")
-    mean: list[float] = Field([123.675, 116.28, 103.53], description="mean a channel, of 0..255")
-    std: list[Positive] = Field([58.395, 57.12, 57.375], description="standard deviation a channel, of 0..255")
+    mean: list[Annotated[float, Field(ge=0, le=255)]] = Field(
+        [123.675, 116.28, 103.53], description="mean a channel, of 0..255"
+    )
+    std: list[Annotated[float, Field(ge=0.001, le=1000)]] = Field(
+        [58.395, 57.12, 57.375], description="standard deviation a channel, of 0..255"
+    )
     channel_order: Literal["rgb", "bgr"] = Field(
         "rgb", description="order of the channels that the network sees (mean and std are in that order)"
     )
@@ -103,11 +127,11 @@ class AugmentationOptions(_Options):
         description="resize of validation: opencv (no antialiasing; mindcv's and our weights) or pillow (antialiased;"
         " torchvision's and most others')",
     )
-    mixup: NonNegative = Field(
+    mixup: Annotated[float, Field(ge=0, le=1000)] = Field(
         0.0,
         description="alpha of mixup's Beta distribution; 0: none; train_top1 counts the class with the larger share",
     )
-    cutmix: NonNegative = Field(
+    cutmix: Annotated[float, Field(ge=0, le=1000)] = Field(
         0.0, description="the same of CutMix; with mixup too, each has half of the mixed batches"
     )
     cutmix_prob: Fraction = Field(1.0, description="probability of mixing a batch at all, by mixup or CutMix")
@@ -118,24 +142,32 @@ class ModelOptions(_Options):
 
     model: str = Field(
         "shufflenet_v2_x1_0",
+        pattern=r"[^.]$",
+        json_schema_extra=COMMON,
         description="name of the network, or NAME.TAG of published weights; `shufflenet models` lists both",
     )
-    num_classes: Count | None = Field(None, description="classes; None: as many as the data set has")
-    in_channels: Count = Field(3, description="channels of an image: 3 (RGB) or 1 (grey)")
+    num_classes: Count | None = Field(
+        None, json_schema_extra=COMMON, description="classes; None: as many as the data set has"
+    )
+    in_channels: Literal[1, 3] = Field(3, description="channels of an image: 3 (RGB) or 1 (grey)")
     layout: Literal["megvii", "torchvision"] | None = Field(
         None, description="megvii (default; mindcv's parameters) or torchvision (even split, classifier with bias)"
     )
     stem: Literal["imagenet", "cifar"] = Field(
-        "imagenet", description="imagenet: stride 2 and max pool; cifar: stride 1, for images of about 32 pixels"
+        "imagenet",
+        description="imagenet: stride 2 and max pool; cifar: stride 1, for images of about 32 pixels",
     )
     pool: Literal["same", "pad"] | None = Field(
         None, description="padding of the max pool: same (mindcv) or pad (Megvii, torchvision); None: by layout"
     )
-    drop_rate: Annotated[float, Field(ge=0, lt=1)] | None = Field(None, description="dropout before the classifier")
+    drop_rate: Annotated[float, Field(ge=0, le=0.99)] | None = Field(None, description="dropout before the classifier")
     drop_path_rate: Fraction | None = Field(None, description="stochastic depth")
-    pretrained: bool = Field(False, description="start from, or validate, the published weights of model")
+    pretrained: bool = Field(
+        False, json_schema_extra=COMMON, description="start from, or validate, the published weights of model"
+    )
     ckpt_path: str = Field(
         "",
+        json_schema_extra=COMMON,
         description="weights to start from or to validate: a file (.ckpt .safetensors .npz .onnx .pth) or its address",
     )
     ckpt_key: str | None = Field(
@@ -146,25 +178,29 @@ class ModelOptions(_Options):
         [], description="names, with wildcards, of parameters that ckpt_path may lack and that start anew: conv_last.*"
     )
     random_weights: bool = Field(False, description="validate the untrained network")
-    resume_opt: bool = Field(False, description="go on with a stopped run from its MODEL-last.state")
+    resume_opt: bool = Field(
+        False, json_schema_extra=TRAINING, description="go on with a stopped run from its MODEL-last.state"
+    )
 
 
 class RunOptions(_Options):
     """run"""
 
-    epoch_size: Annotated[Epochs, Field(ge=1)] = Field(90, description="epochs to train")
-    ckpt_save_dir: str = Field("./ckpt", description="run directory")
-    overwrite: bool = Field(False, description="let a new run replace the one in ckpt_save_dir")
+    epoch_size: Annotated[Epochs, Field(ge=1)] = Field(90, json_schema_extra=TRAINING, description="epochs to train")
+    ckpt_save_dir: str = Field("./ckpt", min_length=1, json_schema_extra=TRAINING, description="run directory")
+    overwrite: bool = Field(
+        False, json_schema_extra=TRAINING, description="let a new run replace the one in ckpt_save_dir"
+    )
     ckpt_save_interval: Count = Field(1, description="epochs between two numbered checkpoints")
     ckpt_save_policy: Literal["latest_k", "top_k"] | None = Field(
         "latest_k", description="numbered checkpoints to keep: the latest, the best by val_top1, or all (None)"
     )
-    keep_checkpoint_max: int = Field(10, ge=0, description="how many numbered checkpoints to keep")
+    keep_checkpoint_max: int = Field(10, ge=0, le=1_000_000, description="how many numbered checkpoints to keep")
     dataset_sink_mode: bool | Literal["auto"] = Field("auto", description="feed the device from its own queue")
     ema: bool = Field(False, description="keep a moving average of the weights")
     ema_decay: Fraction = Field(0.9999, description="decay of the moving average")
     clip_grad: bool = Field(False, description="limit the norm of the gradients")
-    clip_value: Positive = Field(15.0, description="limit of the global gradient norm")
+    clip_value: float = Field(15.0, ge=1e-6, le=1e6, description="limit of the global gradient norm")
     gradient_accumulation_steps: Count = Field(1, description="steps between two updates")
 
 
@@ -172,16 +208,16 @@ class OptimizerOptions(_Options):
     """optimizer"""
 
     opt: Literal["sgd", "momentum", "adam", "adamw", "lion", "nadam", "adan", "rmsprop", "adagrad", "lamb"] = Field(
-        "momentum", description="optimizer"
+        "momentum", json_schema_extra=TRAINING, description="optimizer"
     )
-    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of sgd and momentum")
-    weight_decay: NonNegative = Field(4e-5, description="L2 penalty; decoupled for adamw")
+    momentum: BelowOne = Field(0.9, description="momentum of sgd and momentum")
+    weight_decay: float = Field(4e-5, ge=0, le=10, description="L2 penalty; decoupled for adamw")
     weight_decay_filter: Literal["disable", "auto", "norm_and_bias"] = Field(
         "auto", description="no decay for: nothing (disable), BatchNorm (auto), BatchNorm and bias (norm_and_bias)"
     )
     use_nesterov: bool = Field(False, description="Nesterov's momentum")
-    eps: Positive = Field(1e-10, description="term that keeps the denominator of adam and adamw from zero")
-    layer_decay: Positive | None = Field(None, description="learning rate decay from layer to layer")
+    eps: float = Field(1e-10, ge=1e-20, le=1, description="term that keeps the denominator of adam and adamw from zero")
+    layer_decay: DecayFactor | None = Field(None, description="learning rate decay from layer to layer")
 
 
 class ScheduleOptions(_Options):
@@ -198,28 +234,30 @@ class ScheduleOptions(_Options):
         "one_cycle",
         "cyclic",
     ] = Field("cosine_decay", description="course of the learning rate after the warm-up")
-    lr: NonNegative = Field(0.001, description="learning rate after the warm-up")
-    min_lr: NonNegative = Field(1e-6, description="where cosine_decay and linear_decay end")
+    lr: LearningRate = Field(0.001, json_schema_extra=TRAINING, description="learning rate after the warm-up")
+    min_lr: LearningRate = Field(1e-6, description="where cosine_decay and linear_decay end")
     warmup_epochs: Epochs = Field(3, description="epochs of linear warm-up")
     warmup_factor: Fraction = Field(0.0, description="the warm-up starts at lr times this")
-    decay_epochs: Annotated[Epochs, Field(ge=1)] = Field(
-        100, description="epochs of cosine_decay and linear_decay; period of step_decay"
+    decay_epochs: Annotated[Epochs, Field(ge=1)] | None = Field(
+        None,
+        description="epochs of linear_decay and of each cycle of cosine_decay, None: to the end of the training;"
+        " period of step_decay",
     )
-    decay_rate: Positive = Field(
-        0.9, description="factor of step, multi-step and exponential decay; polynomial's power"
+    decay_rate: float = Field(
+        0.9, ge=1e-4, le=10, description="factor of step, multi-step and exponential decay; polynomial's power"
     )
     multi_step_decay_milestones: list[Count] = Field([30, 60, 90], description="epochs at which multi_step_decay acts")
     lr_epoch_stair: bool = Field(False, description="change the learning rate each epoch instead of each step")
     num_cycles: Count = Field(1, description="cycles of cosine_decay")
-    cycle_decay: Positive = Field(1.0, description="factor of the learning rate from cycle to cycle")
+    cycle_decay: DecayFactor = Field(1.0, description="factor of the learning rate from cycle to cycle")
 
 
 class LossOptions(_Options):
     """loss"""
 
     loss: Literal["CE", "BCE"] = Field("CE", description="CE: cross entropy; BCE: binary cross entropy")
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="share of the label given to all")
-    aux_factor: NonNegative = Field(0.0, description="weight of auxiliary outputs")
+    label_smoothing: BelowOne = Field(0.0, description="share of the label given to all")
+    aux_factor: Strength = Field(0.0, description="weight of auxiliary outputs")
     reduction: Literal["mean", "sum"] = Field("mean", description="of the loss over a batch")
 
 
@@ -230,5 +268,7 @@ class PrecisionOptions(_Options):
     val_amp_level: AmpLevel = Field("O0", description="the same for validation")
     amp_cast_list: list[str] | None = Field(None, description="operations to cast")
     loss_scale_type: Literal["fixed", "dynamic", "auto"] = Field("fixed", description="kind of loss scale")
-    loss_scale: Positive = Field(1.0, description="factor of the loss, taken out of the gradients again")
+    loss_scale: float = Field(
+        1.0, ge=0.001, le=2**32, description="factor of the loss, taken out of the gradients again"
+    )
     drop_overflow_update: bool = Field(False, description="leave out an update whose gradients overflow")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mindcv_shufflenet.config import ACTIONS, NOT_BUILT, Config, load_yaml, parse_config
+from mindcv_shufflenet.config import ACTIONS, NOT_BUILT, Config, load_yaml, parse_config, read_recipe
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.option_types import parse_text
 
@@ -37,7 +37,9 @@ def test_every_option_of_mindcv_exists() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"learning_rate": 1}, "unknown option learning_rate"),
+        ({"learning_rate": 1}, r"unknown option learning_rate \(did you mean lr\?\)"),
+        ({"Epochs": 1}, r"did you mean epoch_size\?"),
+        ({"img-size": 1}, r"did you mean image_resize\?"),
         ({"batchsize": 1}, r"unknown option batchsize \(did you mean batch_size\?\)"),
         ({"lr": -1}, "lr=-1: it must be greater than or equal to 0"),
         ({"lr": True}, "lr=True: it does not take True or False"),
@@ -60,6 +62,38 @@ def test_every_option_of_mindcv_exists() -> None:
         ({"ckpt_save_policy": "top_k", "val_while_train": False}, "ckpt_save_policy=top_k"),
         ({"aug_repeats": 2, "shuffle": False}, "aug_repeats needs shuffle"),
         ({"filter_bias_and_bn": "maybe"}, "filter_bias_and_bn is 'maybe'"),
+        ({"save_checkpoint": False}, "save_checkpoint is False, and a run always saves its weights"),
+        # images have 0..255
+        ({"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}, "give --mean 123.675 116.28 103.53"),
+        ({"std": [0.229, 0.224, 0.225]}, "give --std 58.395 57.12 57.375"),
+        ({"mean": [0.5], "std": [127.5], "in_channels": 1}, "give --mean 127.5"),
+        ({"mean": [0, 0, 0], "std": [0.5, 0.5, 0.5]}, "give --std 127.5 127.5 127.5"),
+        # what float32 or the meaning of an option does not hold
+        ({"crop_padding": 4096, "image_resize": 32}, "use at most 31"),
+        ({"std": [1e-300, 1, 1]}, "it takes standard deviation"),
+        ({"ratio": [1e-30, 1e30]}, "it takes narrowest"),
+        ({"scale": [5, 9]}, "it takes smallest and largest area"),
+        ({"re_scale": [0.1, 9]}, "it takes smallest and largest erased"),
+        ({"re_value": 1e30}, "re_value=1e"),
+        ({"color_jitter": 1e30}, "color_jitter=1e"),
+        ({"clip_value": 1e-300}, "clip_value=1e-300: it must be greater"),
+        ({"loss_scale": 1e-45}, "loss_scale=1e-45: it must be greater"),
+        ({"loss_scale": 1e30}, "loss_scale=1e"),
+        ({"lr": 1e-45}, "lr=1e-45: it must be 0, or from 1e-30"),
+        ({"lr": 1e9}, "lr=1000000000.0: it must be less"),
+        ({"hflip": 1e-300}, "hflip=1e-300: it must be 0, or from 1e-30"),
+        ({"weight_decay": 1e30}, "weight_decay=1e"),
+        ({"momentum": 0.9999999999999}, "momentum=0.99"),
+        ({"drop_rate": 0.9999999999999}, "drop_rate=0.99"),
+        ({"mixup": 1e-20}, "mixup=1e-20 is too small"),
+        ({"eps": 1e-45}, "eps=1e-45"),
+        ({"scheduler": "exponential_decay", "decay_rate": 5}, "would raise the learning rate"),
+        ({"scheduler": "step_decay"}, "such as --decay_epochs 30"),
+        ({"aug_repeats": 10**400}, "aug_repeats=1000"),
+        ({"in_channels": 4}, "in_channels=4: it must be 1 or 3"),
+        # texts
+        ({"model": "shufflenet_v2_x1_0."}, "model=shufflenet_v2_x1_0.:"),
+        ({"data_dir": ""}, "data_dir=: "),
     ],
 )
 def test_a_wrong_option_gets_one_line(values: dict[str, object], message: str) -> None:
@@ -134,6 +168,70 @@ def test_a_recipe_that_is_no_table_is_refused(tmp_path: Path, text: str, message
         load_yaml(path)
 
 
+def read(tmp_path: Path, text: str) -> Config:
+    (tmp_path / "recipe.yaml").write_text(text)
+    return parse_config(load_yaml(tmp_path / "recipe.yaml"))
+
+
+BOMB = "a: &a [x, x]\n" + "".join(f"k{i}: &k{i} [{', '.join([f'*k{i - 1}' if i else '*a'] * 9)}]\n" for i in range(20))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lr: 2020-13-45", "lr=2020-13-45: it must be a valid number"),
+        ("lr: 2020-12-25", "lr=2020-12-25: it must be a valid number"),
+        ('lr: !!int "abc"', "lr=abc: it must be a valid number"),
+        ("lr: !!python/tuple [1]", "no option takes a !!python/tuple"),
+        ("lr: !!binary aGVsbG8=", "no option takes a !!binary"),
+        ("lr: !other 3", "no option takes a !other"),
+        (f"lr: {'9' * 5000}", "lr=inf: it must be a finite number"),
+        (f"batch_size: {'9' * 4000}", "batch_size=9999"),
+        (f"lr: {'[' * 5000}{']' * 5000}", "nested too deeply"),
+        (f"lr: {'[' * 100}{']' * 100}", r"lr=\[\[\[...\]\]\]: it must be a valid number"),
+        ("scale: &a [*a]", "found unconstructable recursive node"),
+        ("lr: &a {b: *a}", "found unconstructable recursive node"),
+        (BOMB + "lr: *k19", r"lr=\[\[\[...\]"),
+        ("mean: [1, None, 2]", r"mean=\[1, None, 2\]: it takes mean"),
+        ("model: null", "model=None: it must be a valid string"),
+        ("lr: {a: 1}", "lr={a: 1}: it must be a valid number"),
+        ("x" * 100_001, "is no recipe: it has more than"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_gets_one_short_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        read(tmp_path, text)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500 + len(str(tmp_path))
+
+
+def test_a_recipe_may_be_written_as_python_is(tmp_path: Path) -> None:
+    python = "auto_augment: None\nscale: (0.08, 1.0)\nshuffle: True\nlr: 1e-3\nnum_classes: None\nmean: (1, 2.5, 3)\n"
+    as_yaml = "auto_augment: null\nscale: [0.08, 1.0]\nshuffle: true\nlr: 0.001\nnum_classes:\nmean: [1, 2.5, 3]\n"
+    config = read(tmp_path, python)
+    assert config == read(tmp_path, as_yaml)
+    assert (config.scale, config.lr, config.mean, config.num_classes) == ((0.08, 1.0), 0.001, [1, 2.5, 3], None)
+    assert read(tmp_path, "train_split: 007\nbatch_size: 1_000\nshuffle: off\nckpt_path: ''").train_split == "007"
+
+
+def test_what_must_stay_allowed() -> None:
+    parse_config({"mean": [0, 0, 0], "std": [1, 1, 1]})  # Megvii's
+    parse_config({"mean": [123.68, 116.779, 103.939], "std": [1, 1, 1]})  # Caffe's
+    parse_config({"mean": [0.0], "std": [255], "in_channels": 1})
+    parse_config({"scheduler": "polynomial_decay", "decay_rate": 2, "scale": (1, 1), "crop_padding": 4, "min_lr": 0})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["shufflenet_v2_1.0_ascend.yaml", "configs/shufflenetv2/shufflenet_v2_1.0_ascend", "shufflenet_v2_x1.0_ascend"],
+)
+def test_mindcvs_names_of_its_recipes(name: str) -> None:
+    options, notes = read_recipe(name)
+    assert (options["model"], options["lr"]) == ("shufflenet_v2_x1_0", 0.4)
+    assert notes == [f"{name} is mindcv's; ours of that network is read, shufflenet_v2_x1_0.yaml"]
+    assert read_recipe("shufflenet_v2_x1_0") == (options, [])
+
+
 def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nothing\.yaml"):
         load_yaml(tmp_path / "nothing.yaml")
@@ -186,6 +284,8 @@ def test_a_recipe_of_mindcv_loads_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "x1_0.yaml"
     path.write_text(MINDCV_X1_0)
     config = parse_config(load_yaml(path))
+    path.write_text(MINDCV_X1_0.replace("'cosine", "'warmup_cosine") + "save_checkpoint: True\n")  # its first releases'
+    assert parse_config(load_yaml(path)) == config
     assert (config.lr, config.amp_level, config.loss_scale, config.weight_decay_filter) == (0.4, "O3", 1024, "auto")
 
 

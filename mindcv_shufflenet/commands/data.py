@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
                 console.print(_line(name, manifest, folder, time.perf_counter() - start))
                 counts[name] = {"images": manifest.images, "shards": len(manifest.shards)}
     crop = "" if config.crops_resized else " --train_crop padded"  # what train_crop=auto means for this data set
-    console.print(f"train from them with --dataset mindrecord --data_dir {folder}{crop}")
+    console.print(f"train from them with `--dataset mindrecord --data_dir {folder}{crop}`")
     write_json(arguments.json, {"folder": str(folder), "splits": counts})
 
 

@@ -3,7 +3,7 @@
 import argparse
 from fnmatch import fnmatch
 
-from rich.table import Column, Table
+from rich.table import Table
 
 from mindcv_shufflenet.commands.setup import create_console, write_json
 from mindcv_shufflenet.errors import UserError
@@ -21,10 +21,10 @@ def run(arguments: argparse.Namespace) -> None:
     if not names and not records:
         raise UserError(f"no model matches {arguments.pattern}; `shufflenet models` lists them all")
     costs = {name: count(create_model(name)) for name in names}
-    table = Table("model", "parameters", "multiply-adds at 224")
+    table = Table("model", "parameters", "multiply-adds at 224", show_edge=False, pad_edge=False)
     for name, cost in costs.items():
         table.add_row(name, f"{cost.parameters:,}", f"{cost.multiply_adds:,}")
-    weights = Table(Column("published weights", no_wrap=True), "top-1", "top-5", "preprocessing", "licence")
+    weights = Table("published weights", "top-1", "top-5", "input", "licence", show_edge=False, pad_edge=False)
     for record in records:
         crop = f"{record.resize_backend} {record.resize}, {record.channel_order}"
         scores = f"{record.top1:.2f}", f"{record.top5:.2f}"

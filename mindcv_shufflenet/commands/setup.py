@@ -1,7 +1,6 @@
 """What the verbs that run a network have in common: options, data, network, output."""
 
 import json
-import os
 import sys
 import zlib
 from collections.abc import Collection
@@ -10,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from mindspore import nn
-from rich.console import Console
 
 from mindcv_shufflenet.config import Config, parse_config
+from mindcv_shufflenet.console import SafeConsole
 from mindcv_shufflenet.data.datasets import Split, open_split
 from mindcv_shufflenet.data.datasets.base import Records
 from mindcv_shufflenet.data.headers import check_images
@@ -25,34 +24,18 @@ from mindcv_shufflenet.train.state import checksum
 from mindcv_shufflenet.weights.settle import network_options, resolve_alias
 
 
-class _Console(Console):
-    """A console that goes on in silence when its reader has left, as ``head`` does, or its disk is full.
-
-    No training ends for that.
-    """
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
-
-    def _write_buffer(self) -> None:
-        try:
-            super()._write_buffer()
-        except OSError:
-            self.on_broken_pipe()
-
-
-def create_console(json_path: str | None) -> Console:
+def create_console(json_path: str | None, *, survives: bool = False) -> SafeConsole:
     """Return where people's text goes: standard output, or standard error if the result goes there as JSON.
 
-    Of several ranks the first alone speaks.
+    Of several ranks the first alone speaks. With ``survives`` the work goes on when nothing can be written.
     """
-    return _Console(
-        stderr=json_path == "-", highlight=False, markup=False, emoji=False, soft_wrap=True,
+    return SafeConsole(
+        survives=survives,
+        stderr=json_path == "-",
         # mpirun makes any rank believe that it writes to a terminal
         force_terminal=False if current().world.size > 1 else None,
         quiet=not current().is_first,
-    )  # fmt: skip
+    )
 
 
 def write_json(path: str | None, result: Any) -> None:

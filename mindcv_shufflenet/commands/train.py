@@ -1,6 +1,7 @@
 """``train``: train a network on a data set, or go on with a training that was stopped."""
 
 import argparse
+import sys
 from collections.abc import Callable, Collection
 from contextlib import nullcontext
 from dataclasses import replace
@@ -30,6 +31,7 @@ from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.evaluate.evaluator import evaluate
 from mindcv_shufflenet.evaluate.metrics import Metrics
 from mindcv_shufflenet.files import exclusive
+from mindcv_shufflenet.lines import print_line
 from mindcv_shufflenet.parallel.device import Machine, set_up
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.parallel.outlive import outlive_launcher
@@ -81,7 +83,7 @@ class Setup(NamedTuple):
 def run(arguments: argparse.Namespace) -> None:
     """Train as the options say and print where everything lies."""
     config = read_config(arguments.options)
-    console = create_console(arguments.json)
+    console = create_console(arguments.json, survives=True)
     source = _find_state(config)
     state = load_state(source) if source else None
     weights = None if state else open_weights(config)
@@ -91,7 +93,7 @@ def run(arguments: argparse.Namespace) -> None:
         config = _as_stopped(config, arguments.options, state)
     if not state and not weights and find_record(config.model):
         notes.append(f"the weights begin at random; --pretrained begins with those of {config.model}")
-    notes += unread_options(arguments.given, UNREAD, "train") + idle_options(config, arguments.given)
+    notes += arguments.notes + unread_options(arguments.given, UNREAD, "train") + idle_options(config, arguments.given)
     machine, adapted = set_up(config)
     setup = _prepare(config, machine)
     config = setup.config
@@ -137,6 +139,8 @@ def run(arguments: argparse.Namespace) -> None:
     result = _summary(config, recorder, progress)
     _print_summary(console, result)
     write_json(arguments.json, result)
+    if console.lost:
+        print_line(f"note: the output was cut off: {console.lost.strerror}; see {recorder.log}", sys.stderr)
 
 
 def _print_summary(console: Console, result: dict[str, Any]) -> None:
@@ -159,9 +163,13 @@ def _check_unchanged(config: Config, source: Path | None, state: State | None) -
 
 
 def _as_stopped(config: Config, given: Collection[str], state: State) -> Config:
-    """Build the network as the stopped run had it, where the user does not say otherwise."""
+    """Build the network and the schedule as the stopped run had them, where the user does not say otherwise.
+
+    ``decay_epochs`` was 100 by itself in runs of earlier versions.
+    """
     stopped = state.circumstances["config"]
-    return config.replace(**{name: stopped[name] for name in NETWORK_OPTIONS if name not in given and name in stopped})
+    names = (*NETWORK_OPTIONS, "decay_epochs")
+    return config.replace(**{name: stopped[name] for name in names if name not in given and name in stopped})
 
 
 def _load(network: nn.Cell, weights: Weights, config: Config) -> list[str]:
@@ -220,13 +228,16 @@ def _find_state(config: Config) -> Path | None:
 
 
 def _odd_schedule(config: Config) -> list[str]:
-    """Tell of a decay that does not end with the training, as mindcv's default of 100 epochs seldom does."""
-    end = config.warmup_epochs + config.decay_epochs
-    if config.scheduler not in ("cosine_decay", "linear_decay") or end * config.num_cycles == config.epoch_size:
+    """Tell of a decay whose epochs are given and that does not end with the training."""
+    if config.scheduler not in ("cosine_decay", "linear_decay") or config.decay_epochs is None:
+        return []
+    cycles = config.num_cycles if config.scheduler == "cosine_decay" else 1
+    end = config.warmup_epochs + cycles * config.decay_epochs
+    if end == config.epoch_size:
         return []
     return [
-        f"{config.scheduler} ends at epoch warmup_epochs + decay_epochs = {end} and the training at"
-        f" {config.epoch_size}; --decay_epochs {max(config.epoch_size - config.warmup_epochs, 1)} makes them meet"
+        f"{config.scheduler} ends at epoch {end}, which warmup_epochs and decay_epochs give, and the training at"
+        f" {config.epoch_size}; without decay_epochs they meet"
     ]
 
 

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
     settled = settle(config, arguments.options, weights)
     config, notes = settled.config, settled.notes
-    notes += unread_options(arguments.given, UNREAD, "validate")
+    notes += arguments.notes + unread_options(arguments.given, UNREAD, "validate")
     machine, adapted = set_up(config)
     split = open_data(config, config.val_split)
     check_recorded_classes(settled.classes, split)

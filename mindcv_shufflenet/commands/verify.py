@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     measured = score(config)
     margin = _margin(record.top1, measured.images)
-    table = Table(title=f"{record.name}, {measured.images:,} images")
+    table = Table(title=f"{record.name}, {measured.images:,} images", show_edge=False, pad_edge=False)
     for column in ("preprocessing", "top-1", "top-5"):
         table.add_column(column)
     table.add_row(f"published ({record.source})", f"{record.top1:.2f}", f"{record.top5:.2f}")

@@ -16,6 +16,7 @@ from collections.abc import Collection
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
+from mindcv_shufflenet.lines import print_line
 from mindcv_shufflenet.parallel.launch import World
 from mindcv_shufflenet.parallel.meeting import meet, name_ranks, receive, send
 
@@ -226,7 +227,7 @@ def _say(lines: list[str]) -> None:
     """Tell of errors, if there is still somebody to read it."""
     with contextlib.suppress(OSError, ValueError):
         for line in lines:
-            print(f"error: {line}", file=sys.stderr)
+            print_line(f"error: {line}", sys.stderr)
 
 
 def _exit(status: int) -> NoReturn:

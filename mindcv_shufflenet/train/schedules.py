@@ -26,8 +26,10 @@ def learning_rates(config: Config, steps_per_epoch: int) -> np.ndarray:
 
 def _decayed(config: Config, time: np.ndarray) -> np.ndarray:
     """The rate at each time since the end of the warm-up, in epochs."""
-    lr, rate, period = config.lr, config.decay_rate, config.decay_epochs
+    lr, rate = config.lr, config.decay_rate
     main_epochs = max(config.epoch_size - config.warmup_epochs, 1)
+    cycles = config.num_cycles if config.scheduler == "cosine_decay" else 1
+    period = config.decay_epochs or main_epochs / cycles
     match config.scheduler:
         case "constant":
             return np.full_like(time, lr)

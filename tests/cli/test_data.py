@@ -20,7 +20,7 @@ def prepare(command: Command, folder: Path, *words: object) -> str:
 def test_packed_digits_train(tmp_path: Path, command: Command) -> None:
     output = prepare(command, tmp_path / "packed", "--images_per_shard", 800, "--json", tmp_path / "result.json")
     assert "train: 1437 images in 2 shard(s)" in output
-    assert output.splitlines()[-1] == f"train from them with --dataset mindrecord --data_dir {tmp_path}/packed"
+    assert output.splitlines()[-1] == f"train from them with `--dataset mindrecord --data_dir {tmp_path}/packed`"
     splits = {"train": {"images": 1437, "shards": 2}, "val": {"images": 360, "shards": 1}}
     assert json.loads((tmp_path / "result.json").read_text())["splits"] == splits
     words = [*TINY, "--dataset", "mindrecord", "--data_dir", tmp_path / "packed", "--ckpt_save_dir", tmp_path / "run"]

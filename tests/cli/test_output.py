@@ -43,12 +43,14 @@ def test_names_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == "best checkpoint: run[v2]/x[/y]z :smile:\n"
 
 
-def test_a_full_disk_behind_the_output_is_no_fault_of_the_run(tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_told() -> None:
+    told = "error: cannot write the output: No space left on device; make room"
+    for words in (LIST, [*LIST, "--json", "-"], ["models", "--help"], []):
+        with open("/dev/full", "w") as full:
+            done = shufflenet(*words, stdout=full)
+        assert (done.returncode, done.stderr.splitlines()[-1]) == (1, told), words
     with open("/dev/full", "w") as full:
-        assert shufflenet(*LIST, stdout=full).returncode == 0
-        done = shufflenet(*LIST, "--json", "-", stdout=full)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "error: cannot write the output: No space left on device; make room"
+        assert shufflenet("models", "--help", stdout=full, env=os.environ | {"PYTHONUNBUFFERED": "1"}).returncode == 1
 
 
 def test_a_terminal_that_knows_ascii_alone(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_the_model_is_the_run_directorys(command: Command, finished_run: Path, p
         (["{photos}", "--ckpt_path", "{checkpoint}", "--cam", "/dev/null/x"], "give --cam another folder"),
         (["{photos}", "--lr", "1"], "does not take --lr"),
         (["{photos}", "--ckpt_path", "none.ckpt"], "there is no checkpoint none.ckpt"),
-        ([], "the following arguments are required: IMAGE|DIR"),
+        ([], "infer.py needs images; for example: `python infer.py bird.jpg"),
     ],
 )
 def test_bad_input_gets_one_line(

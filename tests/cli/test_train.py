@@ -194,7 +194,7 @@ def test_without_jit_and_with_every_other_way_of_training(tmp_path: Path, comman
     status, output, error = command("train", *words, *others, "--mode", 1, "--no-jit")
     assert status == 0, error
     assert "40 images in 2 steps an epoch" in output
-    assert "decay_epochs = 10 and the training at 1; --decay_epochs 1 makes them meet" in output
+    assert "cosine_decay ends at epoch 10, which warmup_epochs and decay_epochs give, and the training at 1;" in output
 
 
 def test_cifar10_trains(tmp_path: Path, command: Command) -> None:

@@ -26,6 +26,14 @@ def rates(steps_per_epoch: int = 2, **options: Any) -> np.ndarray:
          [0.5 * (1 + math.cos(math.pi * i / 4)) for i in range(4)]
          + [0.25 * (1 + math.cos(math.pi * i / 4)) for i in range(4)]),
         ({"scheduler": "linear_decay", "min_lr": 0.2}, [0.2 + 0.8 * (1 - i / 8) for i in range(8)]),
+        # without decay_epochs to the end of the training
+        ({"scheduler": "cosine_decay", "decay_epochs": None},
+         [0.5 * (1 + math.cos(math.pi * i / 8)) for i in range(8)]),
+        ({"scheduler": "cosine_decay", "decay_epochs": None, "num_cycles": 2},
+         2 * [0.5 * (1 + math.cos(math.pi * i / 4)) for i in range(4)]),
+        ({"scheduler": "linear_decay", "decay_epochs": None, "num_cycles": 2}, [1 - i / 8 for i in range(8)]),
+        ({"scheduler": "cosine_decay", "decay_epochs": None, "warmup_epochs": 2},
+         [i / 4 for i in range(4)] + [0.5 * (1 + math.cos(math.pi * i / 4)) for i in range(4)]),
         ({"scheduler": "polynomial_decay", "decay_rate": 2.0}, [(1 - i / 8) ** 2 for i in range(8)]),
         ({"scheduler": "exponential_decay", "decay_rate": 0.5}, [0.5 ** (i / 2) for i in range(8)]),
         ({"scheduler": "step_decay", "decay_epochs": 3, "decay_rate": 0.1}, [1] * 6 + [0.1] * 2),

@@ -1,0 +1,135 @@
+"""The command line: ``shufflenet VERB [options]``, and ``train.py`` and ``validate.py``, which are two of its verbs.
+
+A verb's module is imported only when the verb is called, so that ``--help`` and a mistyped option answer at once.
+"""
+
+import errno
+import importlib
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+
+from mindcv_shufflenet.cli.verbs import ON_SEVERAL_RANKS, VERBS
+from mindcv_shufflenet.cli.words import parse
+from mindcv_shufflenet.errors import Interrupted, RunError, UserError, first_line, nearest
+from mindcv_shufflenet.lines import print_line
+from mindcv_shufflenet.parallel import scheduler
+from mindcv_shufflenet.parallel.cores import share_cores
+from mindcv_shufflenet.parallel.group import current, join
+from mindcv_shufflenet.parallel.launch import MPIRUN, find_world, is_scheduler
+from mindcv_shufflenet.parallel.outlive import be_watched
+from mindcv_shufflenet.signals import held
+
+PROGRAM = "shufflenet"
+
+
+def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> int:
+    """Run one command and return its exit status: 0 done, 2 the user's mistake, 1 a failed run, 128 + N signal N.
+
+    Args:
+        arguments: the words after the program's name; None: those of this process.
+        verb: what ``train.py`` and ``validate.py`` stand for; None: the first word tells.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if sys.stdout is None:  # closed by the shell: the first file to be opened would take its place
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    for stream in (sys.stdout, sys.stderr):  # a terminal that knows ASCII alone shows the rest as escapes
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = _run(words, verb)
+        sys.stdout.flush()
+        current().leave()
+        return status
+    except UserError as error:
+        return error.status if _is_told_by_the_first() else current().fail(str(error), error.status)
+    except RunError as error:
+        return current().fail(str(error), error.status)
+    except Interrupted as error:
+        if current().is_first:
+            with suppress(OSError):  # mpirun may be gone, and with it whoever reads this
+                print_line(f"stopped: {error}", sys.stderr)
+        current().leave()
+        return error.status
+    except SystemExit:  # after --help
+        current().leave()
+        raise
+    except KeyboardInterrupt:
+        if current().world.size > 1:
+            return current().fail("stopped by Ctrl-C", 130)
+        print("stopped by Ctrl-C", file=sys.stderr)
+        return 130
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) or error.filename is None:
+            return _output_failed(error) if current().world.size == 1 else current().fail(str(error), 1)
+        return current().fail(f"cannot use {error.filename}: {error.strerror}; check the path and its permissions", 2)
+    except Exception as error:
+        if current().world.size == 1:
+            raise
+        traceback.print_exc()
+        return current().fail(
+            f"{type(error).__name__}: {first_line(error)} (a fault of the program; its traceback is above)", 1
+        )
+
+
+def _run(words: list[str], verb: str | None) -> int:
+    """Do what the words say and return the exit status."""
+    if verb is None:
+        if not words or words[0] in ("-h", "--help"):
+            print(_overview())
+            return 0
+        verb, words = words[0], words[1:]
+        program = f"{PROGRAM} {verb}"
+        if verb not in VERBS:
+            raise UserError(f"unknown verb {verb}{nearest(verb, VERBS)}; the verbs are {', '.join(VERBS)}")
+    else:
+        program = VERBS[verb].script or f"{PROGRAM} {verb}"
+    if is_scheduler():
+        os.environ.setdefault("GLOG_v", "4")
+        scheduler.serve(lambda: parse(program, verb, words))
+        return 0
+    world = find_world()
+    if world.size > 1 and verb not in ON_SEVERAL_RANKS:
+        raise UserError(f"{program} is the work of one process; start it without {world.launcher}")
+    if verb == "train" and world.launcher == MPIRUN:
+        be_watched(world)
+    with held():  # what starts threads
+        share_cores(join(world))
+    if not current().is_first:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    parsed = parse(program, verb, words)
+    os.environ.setdefault("GLOG_v", "4")  # our one line tells what MindSpore would tell in many
+    with held():
+        module = importlib.import_module(f"mindcv_shufflenet.commands.{verb}")
+    module.run(parsed)
+    return 0
+
+
+def _is_told_by_the_first() -> bool:
+    """Whether this is another rank than the first of its host and they have not met: all there make the mistake."""
+    try:
+        return current().world.size == 1 and find_world().local_rank > 0
+    except UserError:
+        return False
+
+
+def _output_failed(error: OSError) -> int:
+    """End quietly where the reader of our output, ``head`` for example, has seen enough, else say why it failed."""
+    if not isinstance(error, BrokenPipeError) and error.errno != errno.ENOSPC:
+        raise error
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return 0
+    print(f"error: cannot write the output: {error.strerror}; make room", file=sys.stderr)
+    return 1
+
+
+def _overview() -> str:
+    verbs = "\n".join(f"  {name:10} {verb.text}" for name, verb in VERBS.items())
+    return (
+        f"usage: {PROGRAM} VERB [options]\n\n{verbs}\n\n{PROGRAM} VERB --help shows the options that"
+        " people use, --help all lists\nevery option."
+    )

@@ -1,0 +1,89 @@
+"""The console of a command: what a terminal would obey is escaped, and lines and tables break no word."""
+
+import errno
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from mindcv_shufflenet.errors import RunError
+from mindcv_shufflenet.lines import printable, wrap
+
+# Columns of a table where there is no terminal: as many as it needs.
+_UNBOUNDED = 100_000
+
+
+class SafeConsole(Console):
+    """A console that shows control characters escaped, and breaks no line within a word.
+
+    On a terminal lines are wrapped at words; elsewhere they stay whole, and tables are as wide as they need.
+
+    Args:
+        survives: whether to go on in silence when the output cannot be written, as a training does; otherwise a
+            RunError is raised. Where the reader has left, as ``head`` does, it is silent in any case.
+        options: of rich's console.
+
+    Attributes:
+        lost: why the output could not be written; None if it could.
+    """
+
+    def __init__(self, *, survives: bool = False, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
+        self.survives = survives
+        self.lost: OSError | None = None
+        if not self.is_terminal:
+            self.width = _UNBOUNDED
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print texts as lines, and other things as rich does."""
+        if objects and all(isinstance(thing, str) for thing in objects):
+            line = printable(" ".join(objects))
+            parts = list(wrap(line, self.width)) if self.is_terminal else [line]
+            super().print(Text("\n".join(parts)), soft_wrap=True, **options)
+        elif objects and isinstance(objects[0], Table) and not fit(objects[0], self):
+            for cells in ([column.header for column in objects[0].columns], *rows(objects[0])):
+                self.print("  ".join(map(str, cells)))
+        else:
+            super().print(*objects, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Escape what stands in the cells of a table as well."""
+        return super().render_str(printable(text), **options)
+
+    def on_broken_pipe(self) -> None:
+        """Go on in silence."""
+        self.lost = self.lost or BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+    def _write_buffer(self) -> None:
+        try:
+            super()._write_buffer()
+        except OSError as error:
+            self.lost = error
+            self.on_broken_pipe()
+            if not self.survives and not isinstance(error, BrokenPipeError):
+                raise RunError(f"cannot write the output: {error.strerror}; make room") from error
+
+
+def fit(table: Table, console: Console) -> bool:
+    """Give the columns of a table widths that break no word; return whether the console is wide enough for them."""
+    cells = [[str(cell) for cell in (column.header, *column.cells)] for column in table.columns]
+    widest = [max(map(cell_len, column)) for column in cells]
+    needed = [max(cell_len(word) for cell in column for word in (cell.split() or [""])) for column in cells]
+    unbounded = console.options.update(max_width=_UNBOUNDED)
+    spare = console.width - Measurement.get(console, unbounded, table).maximum + sum(widest) - sum(needed)
+    for column, least, most in zip(table.columns, needed, widest, strict=True):
+        column.width = least + max(0, min(spare, most - least))
+        spare -= column.width - least
+    return spare >= 0
+
+
+def rows(table: Table) -> Iterator[tuple[Any, ...]]:
+    """Yield the cells of each row of a table."""
+    return zip(*(column.cells for column in table.columns), strict=True)

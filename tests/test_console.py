@@ -1,0 +1,79 @@
+"""The console: wrapped lines, tables that break no word, escaped characters, and output that cannot be written."""
+
+import io
+import os
+
+import pytest
+from rich.table import Table
+
+from mindcv_shufflenet.console import SafeConsole
+from mindcv_shufflenet.errors import RunError
+
+
+def shown(thing: object, width: int | None) -> list[str]:
+    """What is printed on a terminal of some columns; None: on something else."""
+    stream = io.StringIO()
+    terminal = {"force_terminal": True, "width": width, "color_system": None} if width else {}
+    SafeConsole(file=stream, legacy_windows=False, **terminal).print(thing)
+    return [line.rstrip() for line in stream.getvalue().splitlines()]
+
+
+def table() -> Table:
+    made = Table("published weights", "top-1", "input", "licence")
+    made.add_row("shufflenet_v2_x1_0.mmpretrain_in1k", "69.55", "pillow 256, rgb", "Apache-2.0")
+    return made
+
+
+@pytest.mark.parametrize("width", [40, 60, 72, 80, 200, None])
+def test_no_word_of_a_table_is_broken(width: int | None) -> None:
+    lines = shown(table(), width)
+    text = "\n".join(lines)
+    for word in ("shufflenet_v2_x1_0.mmpretrain_in1k", "69.55", "pillow", "Apache-2.0", "licence", "weights"):
+        assert word in text
+    assert all(len(line) <= (width or 100) for line in lines)
+    assert ("pillow 256, rgb" in text) == (width != 72)  # it is wrapped at a space
+
+
+def test_a_table_in_a_pipe_is_as_wide_as_it_needs() -> None:
+    made = Table("image", "class")
+    made.add_row("photos/" + "x" * 300 + ".jpg", "tench, Tinca tinca")
+    assert any("x" * 300 + ".jpg" in line and "tench, Tinca tinca" in line for line in shown(made, None))
+
+
+def test_lines_are_wrapped_on_a_terminal_alone() -> None:
+    line = "note: " + "word " * 30 + "end"
+    assert shown(line, None) == [line]
+    assert [len(part) <= 60 for part in shown(line, 60)] == 3 * [True]
+
+
+def test_escapes_in_lines_tables_and_titles() -> None:
+    made = Table("name", title="\x1b[1mtitle")
+    made.add_row("a\x1b]0;owned\x07.jpg\nb")
+    for width in (None, 80, 10):
+        text = "\n".join([*shown(made, width), *shown("note: \x1b[2J", width)])
+        assert "\x1b" not in text
+        assert "\x07" not in text
+        assert "\\x1b[2J" in text
+
+
+@pytest.mark.parametrize("survives", [True, False])
+def test_a_full_disk_ends_all_but_a_training(survives: bool) -> None:
+    with open("/dev/full", "w") as full:
+        console = SafeConsole(file=full, survives=survives)
+        if survives:
+            console.print("one")
+            console.print("two")
+        else:
+            with pytest.raises(RunError, match="cannot write the output: No space left on device"):
+                console.print("one")
+        assert console.lost.strerror == "No space left on device"
+
+
+def test_a_reader_that_leaves_ends_nothing() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as pipe:
+        console = SafeConsole(file=pipe)
+        console.print("one")
+        console.print("two")
+    assert isinstance(console.lost, BrokenPipeError)
