@@ -143,7 +143,11 @@ class ModelOptions(_Options):
         [], description="names, with wildcards, of parameters that ckpt_path may lack and that start anew: conv_last.*"
     )
     random_weights: bool = Field(False, description="validate the untrained network")
-    resume_opt: bool = Field(False, description="go on with a stopped run from its MODEL-last.state")
+    resume_opt: bool = Field(
+        False,
+        description="go on with the stopped run in ckpt_save_dir, with its options where none are given; ckpt_path: one of"
+        " its checkpoints to go back to",
+    )
 
 
 class RunOptions(_Options):

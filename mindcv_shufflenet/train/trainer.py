@@ -71,7 +71,7 @@ class Trainer:
         """Train, validate and record.
 
         Raises:
-            Interrupted: Ctrl-C, SIGTERM or SIGUSR1; the state is saved.
+            Interrupted: a signal of ``signals.HELD``; the state is saved.
             RunError: the loss or a weight is not a number; the state of the last whole epoch is kept.
         """
         with signals.held(), self.display.running(self._steps_done()):
