@@ -19,8 +19,8 @@ class RunError(Exception):
     status = 1
 
 
-class Interrupted(Exception):
-    """A run that a signal stopped and that has saved its state.
+class Interrupted(BaseException):
+    """A command that a signal stopped; a training has saved its state. As KeyboardInterrupt, it is no error.
 
     Attributes:
         status: the exit status, 128 + the signal's number.

@@ -1,8 +1,13 @@
 """Files that are whole or not there at all, and the folder where things are remembered between runs."""
 
 import fcntl
+import functools
 import os
+import re
+import secrets
 import tempfile
+import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +16,8 @@ from typing import IO
 from mindcv_shufflenet.errors import UserError
 
 _TEMPORARY = ".tmp-"
+# Seconds after which a temporary file is nobody's, whoever wrote it.
+_ABANDONED = 24 * 3600.0
 
 
 @contextmanager
@@ -24,7 +31,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         UserError: the folder or the disk does not take the file; a file that was there before is untouched.
     """
     path = Path(path)
-    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{path.name}")
+    temporary = path.with_name(f"{_TEMPORARY}{_pid_namespace()}-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent)
@@ -46,15 +53,42 @@ def publish(temporary: Path, path: Path) -> None:
     _sync_folder(path.parent)
 
 
+@functools.cache
+def _pid_namespace() -> str:
+    """Return a word for the set of processes among which a process ID means one: a boot of a machine, a container."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:  # no Linux: nobody else's ID is known
+        return secrets.token_hex(4)
+    return f"{zlib.crc32(f'{boot} {namespace}'.encode()):08x}"
+
+
 def _sweep(folder: Path) -> None:
-    """Remove the temporary files of processes that are no more."""
+    """Remove the temporary files of processes that are no more, and old ones.
+
+    Whether a process of another machine or container lives cannot be seen from here.
+    """
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.name.startswith(_TEMPORARY)]
     for name in names:
-        process = name.removeprefix(_TEMPORARY).partition("-")[0]
-        if process.isdigit() and not Path("/proc", process).exists():
-            with suppress(OSError):
+        with suppress(OSError):
+            if _is_dead(name) or time.time() - (folder / name).stat().st_mtime > _ABANDONED:
                 (folder / name).unlink(missing_ok=True)
+
+
+def _is_dead(name: str) -> bool:
+    """Whether a temporary file is of a process of this namespace that is no more."""
+    match = re.match(rf"{re.escape(_TEMPORARY)}{_pid_namespace()}-(\d{{1,9}})-", name)
+    if not match:
+        return False
+    try:
+        os.kill(int(match[1]), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # another user's
+        pass
+    return False
 
 
 @contextmanager

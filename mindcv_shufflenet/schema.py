@@ -179,7 +179,10 @@ class ModelOptions(_Options):
     )
     random_weights: bool = Field(False, description="validate the untrained network")
     resume_opt: bool = Field(
-        False, json_schema_extra=TRAINING, description="go on with a stopped run from its MODEL-last.state"
+        False,
+        json_schema_extra=TRAINING,
+        description="go on with the run in ckpt_save_dir, with its options where none are given;"
+        " ckpt_path: an earlier checkpoint of it to go back to",
     )
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGUSR1 held back, so that a training can look for them where its state is whole.
+"""Signals that stop a command: held back, so that it can look for them where what it has done is whole.
 
 While MindSpore runs a graph it takes SIGINT itself and sends the process a SIGTERM instead. Blocked signals stay
 pending and reach no handler, provided that every thread blocks them: the command line therefore imports MindSpore,
@@ -6,11 +6,20 @@ whose threads inherit the mask, with the signals held.
 """
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
-# SIGUSR1 is what batch systems send as a warning, and what mpirun passes on without killing afterwards.
-HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
+from mindcv_shufflenet.errors import Interrupted
+
+# SIGHUP comes when a terminal is closed. SIGUSR1 is what batch systems send as a warning, and what mpirun passes on
+# without killing afterwards. One that was ignored when the process began, as by nohup, stays ignored.
+HELD = frozenset(
+    number
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+    if signal.getsignal(number) is not signal.SIG_IGN
+)
 
 
 @contextmanager
@@ -29,6 +38,35 @@ def take() -> signal.Signals | None:
     while pending := signal.sigpending() & HELD:
         taken = signal.Signals(signal.sigwait(pending))
     return taken
+
+
+def check() -> None:
+    """Look whether a signal has come that is held.
+
+    Raises:
+        Interrupted: one has.
+    """
+    if received := take():
+        _interrupt(received)
+
+
+@contextmanager
+def raised() -> Iterator[None]:
+    """Let the signals that would end the process without a word raise :class:`Interrupted` in the main thread."""
+    silent = [number for number in HELD if signal.getsignal(number) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        silent = []
+    for number in silent:
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number in silent:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _interrupt(number: int, _frame: object = None) -> NoReturn:
+    raise Interrupted(f"{signal.Signals(number).name}, before the work was done", 128 + number)
 
 
 def ignore() -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 os.environ.setdefault("GLOG_v", "4")
 os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")  # whichever of onnx and MindSpore comes first
 gc.set_threshold(100_000)  # compiling makes many objects, and to look for cycles among them takes a tenth of its time
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a script's background job: the tests send it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CORES = os.sched_getaffinity(0)
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):

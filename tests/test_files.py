@@ -4,10 +4,13 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from mindcv_shufflenet import files
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import atomic_write
 
@@ -23,13 +26,31 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    """A process ID means nothing in another container or on another machine: there only age tells."""
     done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
-    (tmp_path / f".tmp-{done.stdout.strip()}-b").write_text("half of a long text")
-    (tmp_path / f".tmp-{os.getppid()}-c").write_text("another process is writing")
+    dead, here = done.stdout.strip(), files._pid_namespace()
+    removed = [f".tmp-{here}-{dead}-a", f".tmp-00000000-{dead}-old", ".tmp-1234-old-of-an-older-version"]
+    kept = [f".tmp-{here}-{os.getppid()}-b", f".tmp-00000000-{dead}-new", f".tmp-{dead}-new-of-an-older-version"]
+    for name in removed + kept:
+        (tmp_path / name).write_text("half of a long text")
+    for name in removed[1:]:
+        os.utime(tmp_path / name, (0, time.time() - 25 * 3600))
     with atomic_write(tmp_path / "a") as file:
         file.write(b"new")
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == [f".tmp-{os.getppid()}-c", "a"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([*kept, "a"])
     assert (tmp_path / "a").read_text() == "new"
+
+
+def test_another_boot_and_another_container_are_other_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = {files._pid_namespace.__wrapped__()}
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", lambda path: "another boot")
+        words.add(files._pid_namespace.__wrapped__())
+    with monkeypatch.context() as patch:
+        inode = os.stat("/proc/self/ns/pid").st_ino
+        patch.setattr(os, "stat", lambda path: SimpleNamespace(st_ino=inode + 1))
+        words.add(files._pid_namespace.__wrapped__())
+    assert len(words) == 3
 
 
 def test_a_full_disk_is_told_with_the_path(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext
 
+from mindcv_shufflenet import signals
 from mindcv_shufflenet.cli.verbs import ON_SEVERAL_RANKS, VERBS
 from mindcv_shufflenet.cli.words import parse
 from mindcv_shufflenet.errors import Interrupted, RunError, UserError, first_line, nearest
@@ -21,7 +22,6 @@ from mindcv_shufflenet.parallel.cores import share_cores
 from mindcv_shufflenet.parallel.group import current, join
 from mindcv_shufflenet.parallel.launch import MPIRUN, find_world, is_scheduler
 from mindcv_shufflenet.parallel.outlive import be_watched
-from mindcv_shufflenet.signals import held
 
 PROGRAM = "shufflenet"
 
@@ -50,8 +50,7 @@ def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> 
         return current().fail(str(error), error.status)
     except Interrupted as error:
         if current().is_first:
-            with suppress(OSError):  # mpirun may be gone, and with it whoever reads this
-                print_line(f"stopped: {error}", sys.stderr)
+            _say_stopped(f"stopped: {error}")
         current().leave()
         return error.status
     except SystemExit:  # after --help
@@ -60,7 +59,7 @@ def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> 
     except KeyboardInterrupt:
         if current().world.size > 1:
             return current().fail("stopped by Ctrl-C", 130)
-        print("stopped by Ctrl-C", file=sys.stderr)
+        _say_stopped("stopped by Ctrl-C")
         return 130
     except OSError as error:
         if isinstance(error, BrokenPipeError) or error.filename is None:
@@ -96,16 +95,26 @@ def _run(words: list[str], verb: str | None) -> int:
         raise UserError(f"{program} is the work of one process; start it without {world.launcher}")
     if verb == "train" and world.launcher == MPIRUN:
         be_watched(world)
-    with held():  # what starts threads
+    with signals.held():  # what starts threads
         share_cores(join(world))
     if not current().is_first:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     parsed = parse(program, verb, words)
     os.environ.setdefault("GLOG_v", "4")  # our one line tells what MindSpore would tell in many
-    with held():
+    with signals.held():
         module = importlib.import_module(f"mindcv_shufflenet.commands.{verb}")
-    module.run(parsed)
+    with signals.raised() if world.size == 1 else nullcontext():
+        module.run(parsed)
     return 0
+
+
+def _say_stopped(line: str) -> None:
+    """Tell that a signal has stopped the command, if anybody still reads: the terminal or mpirun may be gone."""
+    try:
+        print_line(line, sys.stderr)
+    except OSError:
+        for stream in (sys.stdout, sys.stderr):  # or Python would change the exit status when it flushes them
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _is_told_by_the_first() -> bool:

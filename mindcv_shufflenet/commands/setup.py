@@ -2,7 +2,6 @@
 
 import json
 import sys
-import zlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from mindspore import nn
 from mindcv_shufflenet.config import Config, parse_config
 from mindcv_shufflenet.console import SafeConsole
 from mindcv_shufflenet.data.datasets import Split, open_split
-from mindcv_shufflenet.data.datasets.base import Records
 from mindcv_shufflenet.data.headers import check_images
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import atomic_write
@@ -115,20 +113,20 @@ def check_recorded_classes(recorded: Classes | None, split: Split) -> None:
         )
 
 
-def compare_ranks(config: Config, split: Split, cell: nn.Cell) -> None:
+def compare_ranks(config: Config, images: Any, cell: nn.Cell) -> None:
     """Wait for all ranks, and see that they are about to do the same.
+
+    Args:
+        config: the options.
+        images: what tells the images that are read from others, of what JSON holds.
+        cell: whose weights are used.
 
     Raises:
         UserError: the options, images or weights of a rank are not those of rank 0.
     """
     group = current()
-    images = split.images
-    names = [str(path.relative_to(config.data_dir)) for path in images] if isinstance(images, list) else []
-    if isinstance(images, Records):
-        names = [images.checksum]
-    content = json.dumps([names, split.labels.tolist(), split.class_to_index])
     options = {name: value for name, value in config.recipe().items() if name != "num_parallel_workers"}
-    own = {"images": zlib.crc32(content.encode()), "weights": checksum(cell)}
+    own = {"images": images, "weights": checksum(cell)}
     first, everyone = f"rank 0 on {group.hosts[0]}", group.gather([options, own])
     for rank, (their_options, theirs) in enumerate(everyone if group.is_first else []):
         other = f"rank {rank} on {group.hosts[rank]}"

@@ -2,9 +2,9 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from mindspore import nn
 from rich.console import Console
 
 from mindcv_shufflenet.commands.idle import idle_options
+from mindcv_shufflenet.commands.resume import Source, find_source, go_on
 from mindcv_shufflenet.commands.setup import (
     build_network,
     compare_ranks,
@@ -26,6 +27,7 @@ from mindcv_shufflenet.commands.setup import (
 )
 from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.data.datasets import Split
+from mindcv_shufflenet.data.datasets.base import checksum
 from mindcv_shufflenet.data.loader import Loader, eval_loader, train_loader
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.evaluate.evaluator import evaluate
@@ -36,20 +38,17 @@ from mindcv_shufflenet.parallel.device import Machine, set_up
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.parallel.outlive import outlive_launcher
 from mindcv_shufflenet.parallel.sync_norm import synchronise_batch_norm
-from mindcv_shufflenet.run_directory import CLASSES_FILE, Classes, read_run
+from mindcv_shufflenet.run_directory import Classes
 from mindcv_shufflenet.train.display import Display, clock
 from mindcv_shufflenet.train.engine import TrainStep, compiled, create_step, mixed_precision
-from mindcv_shufflenet.train.recorder import Recorder, check_folder, state_path
+from mindcv_shufflenet.train.recorder import Recorder, check_folder, run_paths
 from mindcv_shufflenet.train.schedules import learning_rates
-from mindcv_shufflenet.train.state import Progress, State, load_state, restore
+from mindcv_shufflenet.train.state import Circumstances, Data, Progress, load_state
 from mindcv_shufflenet.train.trainer import Trainer
 from mindcv_shufflenet.weights.load import Weights, load_weights
-from mindcv_shufflenet.weights.metadata import NETWORK_OPTIONS
 from mindcv_shufflenet.weights.pretrained import find_record
 from mindcv_shufflenet.weights.settle import open_weights, settle
 
-# Options that a resumed run may have otherwise than the stopped one without training otherwise.
-NEUTRAL = ("ckpt_save_dir", "ckpt_path", "num_parallel_workers", "log_interval")
 # Options that only another verb reads.
 UNREAD = ("random_weights", "val_amp_level")
 
@@ -63,6 +62,7 @@ class Setup(NamedTuple):
         split: the training images.
         loader: their batches.
         val_loader: the validation's; None if there is none.
+        data: what is recorded of both.
         network: the network whose weights are saved.
         trained: the same in its training precision.
         rates: learning rate of each step.
@@ -74,6 +74,7 @@ class Setup(NamedTuple):
     split: Split
     loader: Loader
     val_loader: Loader | None
+    data: Data
     network: nn.Cell
     trained: nn.Cell
     rates: np.ndarray
@@ -84,15 +85,16 @@ def run(arguments: argparse.Namespace) -> None:
     """Train as the options say and print where everything lies."""
     config = read_config(arguments.options)
     console = create_console(arguments.json, survives=True)
-    source = _find_state(config)
-    state = load_state(source) if source else None
-    weights = None if state else open_weights(config)
-    settled = settle(config, arguments.options, weights)
-    config, notes = settled.config, settled.notes
-    if state:
-        config = _as_stopped(config, arguments.options, state)
-    if not state and not weights and find_record(config.model):
-        notes.append(f"the weights begin at random; --pretrained begins with those of {config.model}")
+    source = find_source(config, arguments.options)
+    weights, notes = None, list[str]()
+    if source:
+        config = read_config(source.options() | arguments.options)
+    else:
+        weights = open_weights(config)
+        settled = settle(config, arguments.options, weights)
+        config, notes = settled.config, settled.notes
+        if not weights and find_record(config.model):
+            notes.append(f"the weights begin at random; --pretrained begins with those of {config.model}")
     notes += arguments.notes + unread_options(arguments.given, UNREAD, "train") + idle_options(config, arguments.given)
     machine, adapted = set_up(config)
     setup = _prepare(config, machine)
@@ -101,11 +103,10 @@ def run(arguments: argparse.Namespace) -> None:
         notes += _load(setup.network, weights, config)
     notes += adapted + _odd_schedule(config) + _filling_up(setup.loader)
     progress = Progress()
-    if source and state:
-        notes += _compare(state, setup, source)
-        progress, told = _rescale(state, setup, source)
+    if source:
+        now = Circumstances(config.recipe(), machine, setup.data)
+        progress, told = go_on(source, now, setup.network, setup.step, setup.split.class_to_index)
         notes += told
-        restore(setup.step, state, source)
     for note in notes:
         console.print(f"note: {note}")
     console.print(
@@ -113,19 +114,38 @@ def run(arguments: argparse.Namespace) -> None:
         f" {len(setup.split)} images in {len(setup.loader)} steps an epoch,"
         f" {machine}"
     )
-    if progress.epoch >= config.epoch_size:
+    compare_ranks(config, asdict(setup.data), setup.step)  # by then all have read what rank 0 is about to write over
+    folder = Path(config.ckpt_save_dir)
+    if source and progress.epoch >= config.epoch_size:
         console.print(f"all {config.epoch_size} epochs are done; give a larger --epoch_size to train on")
+        folder = source.path.parent
+    else:
+        if source:
+            console.print(f"goes on from {source.checkpoint or source.path}: {_where(progress, setup)}")
+        progress = _train(setup, source, progress, console)
+    result = _summary(config, folder, progress)
+    _print_summary(console, result)
+    write_json(arguments.json, result)
+    if console.lost:
+        print_line(f"note: the output was cut off: {console.lost.strerror}; see {result['log']}", sys.stderr)
 
-    recorder = Recorder(config, machine, setup.network, setup.step, len(setup.split), len(setup.loader))
+
+def _where(progress: Progress, setup: Setup) -> str:
+    return f"epoch {progress.epoch + 1} of {setup.config.epoch_size}, step {progress.step} of {len(setup.loader)}"
+
+
+def _train(setup: Setup, source: Source | None, progress: Progress, console: Console) -> Progress:
+    """Train in the run directory, which no other process may do meanwhile."""
+    config, group = setup.config, current()
+    recorder = Recorder(config, setup.machine, setup.data, setup.network, setup.step)
     classes = Classes(setup.split.class_names, setup.split.class_to_index)
-    group = current()
-    compare_ranks(config, setup.split, setup.step)  # by then all have read what rank 0 is about to write over
     outlive_launcher()
     with exclusive(Path(config.ckpt_save_dir)) if group.is_first else nullcontext():
         if group.is_first:
-            _check_unchanged(config, source, state)
-        recorder.begin(progress, classes, source)
-        progress = Trainer(
+            _check_unchanged(config, source)
+        is_rewound = source is not None and source.checkpoint is not None
+        recorder.begin(progress, classes, source and source.path, is_rewound=is_rewound)
+        return Trainer(
             config,
             compiled(config, setup.step),
             setup.loader,
@@ -136,11 +156,6 @@ def run(arguments: argparse.Namespace) -> None:
             Display(console, config.epoch_size, len(setup.loader)),
             progress,
         ).run()
-    result = _summary(config, recorder, progress)
-    _print_summary(console, result)
-    write_json(arguments.json, result)
-    if console.lost:
-        print_line(f"note: the output was cut off: {console.lost.strerror}; see {recorder.log}", sys.stderr)
 
 
 def _print_summary(console: Console, result: dict[str, Any]) -> None:
@@ -150,7 +165,7 @@ def _print_summary(console: Console, result: dict[str, Any]) -> None:
             console.print(f"{name.replace('_', ' ')}: {f'{value:.3f} %' if isinstance(value, float) else value}")
 
 
-def _check_unchanged(config: Config, source: Path | None, state: State | None) -> None:
+def _check_unchanged(config: Config, source: Source | None) -> None:
     """Look once more, now that no other process can write there: it may have while the data were looked at.
 
     Raises:
@@ -158,18 +173,10 @@ def _check_unchanged(config: Config, source: Path | None, state: State | None) -
     """
     if source is None:
         check_folder(config)
-    elif state is None or load_state(source).progress != state.progress:
-        raise UserError(f"another process went on with {source} meanwhile: look at its log.csv, then start this again")
-
-
-def _as_stopped(config: Config, given: Collection[str], state: State) -> Config:
-    """Build the network and the schedule as the stopped run had them, where the user does not say otherwise.
-
-    ``decay_epochs`` was 100 by itself in runs of earlier versions.
-    """
-    stopped = state.circumstances["config"]
-    names = (*NETWORK_OPTIONS, "decay_epochs")
-    return config.replace(**{name: stopped[name] for name in names if name not in given and name in stopped})
+    elif load_state(source.path).progress != source.state.progress:
+        raise UserError(
+            f"another process went on with {source.path} meanwhile: look at its log.csv, then start this again"
+        )
 
 
 def _load(network: nn.Cell, weights: Weights, config: Config) -> list[str]:
@@ -188,13 +195,15 @@ def _prepare(config: Config, machine: Machine) -> Setup:
         split = evenly_spaced(split, config.num_samples)
     world = current().world
     loader = train_loader(config, split, machine.workers, world.rank, world.size)
-    val_loader = None
+    val_loader, val_checksum = None, None
     if config.val_while_train:
         val_split = open_data(config, config.val_split)
         if val_split.class_to_index != split.class_to_index:
             raise UserError(f"the classes of {config.val_split} are not those of {config.train_split}; they must agree")
         val_loader = eval_loader(config, val_split, machine.workers, world.rank, world.size)
+        val_checksum = checksum(val_split, config.data_dir)
     network = build_network(config, split.num_classes)
+    _check_statistics(config, network, loader)
     if config.sync_bn and world.size > 1:
         synchronise_batch_norm(network, machine.device, world.size)
     config = config.replace(
@@ -208,23 +217,29 @@ def _prepare(config: Config, machine: Machine) -> Setup:
     rates = learning_rates(config, len(loader))
     trained = mixed_precision(network, config.amp_level)
     step = create_step(config, trained, rates, world.size)
-    return Setup(config, machine, split, loader, val_loader, network, trained, rates, step)
+    data = Data(len(split), len(loader), checksum(split, config.data_dir), val_checksum)
+    return Setup(config, machine, split, loader, val_loader, data, network, trained, rates, step)
 
 
-def _find_state(config: Config) -> Path | None:
-    """Return the training state to go on from, or None for a new run, which must not lie on top of another.
+def _check_statistics(config: Config, network: nn.Cell, loader: Loader) -> None:
+    """Refuse a batch that leaves BatchNorm one value a channel: its variance is 0/0, and the weights become NaN.
 
     Raises:
-        UserError: there is no state to resume, or the run directory holds another run.
+        UserError: a batch has one image, and the network's last map one pixel.
     """
-    if not config.resume_opt:
-        check_folder(config)
-        return None
-    here = state_path(config)
-    if here.is_file() or not config.ckpt_path:
-        return here
-    check_folder(config)
-    return state_path(config, Path(config.ckpt_path).parent)
+    ranks = loader.ranks if config.sync_bn else 1
+    if config.image_resize > network.stride or loader.smallest_batch * ranks > 1:
+        return
+    count, images = config.batch_size, len(loader.split)
+    if count == 1:
+        which, advice = "a batch has", "--batch_size 2 or more, or " if images > 1 else ""
+    else:
+        which = f"the last batch of an epoch ({images} images, {count} a batch) has"
+        advice = "--drop_remainder, another --batch_size, or " if len(loader) > 1 else ""
+    raise UserError(
+        f"{which} one image, and image_resize={config.image_resize} gives a last map of one pixel: BatchNorm cannot"
+        f" compute the variance of one value; use {advice}--image_resize {network.stride + 1} or more"
+    )
 
 
 def _odd_schedule(config: Config) -> list[str]:
@@ -247,77 +262,6 @@ def _filling_up(loader: Loader) -> list[str]:
     return [f"{images} image(s) of an epoch are read once more, so that all ranks have as many"] if images else []
 
 
-def _compare(state: State, setup: Setup, source: Path) -> list[str]:
-    """Return a line for each thing that makes the resumed training another than the one that was stopped.
-
-    Raises:
-        UserError: the network computes otherwise, so that going on makes no sense.
-    """
-    stopped, now = state.circumstances, setup.config.recipe()
-    for name in ("model", *NETWORK_OPTIONS):
-        if stopped["config"].get(name) != now[name]:
-            raise UserError(
-                f"{source} was trained with {name}={stopped['config'].get(name)} and {name} is {now[name]} now;"
-                f" give --{name} {stopped['config'].get(name)}, or start anew"
-            )
-    _check_same_classes(source.parent, setup.split)
-    lines = [
-        f"{name} was {stopped['config'].get(name)} when the run was stopped and is {value} now"
-        for name, value in now.items()
-        if name not in NEUTRAL and stopped["config"].get(name) != value
-    ]
-    if stopped["data"]["images"] != len(setup.split):
-        lines.append(f"there were {stopped['data']['images']} images when the run was stopped, now {len(setup.split)}")
-    lines += [
-        f"the run was stopped on {name}={stopped['machine'].get(name)} and goes on with {value};"
-        " the weights will not be those of an uninterrupted run"
-        for name, value in setup.machine.as_dict().items()
-        if stopped["machine"].get(name) != value
-    ]
-    if setup.config.ckpt_path and Path(setup.config.ckpt_path).parent.resolve() != source.parent.resolve():
-        lines.append(f"ckpt_path is not read: the run goes on from {source}")
-    return lines
-
-
-def _rescale(state: State, setup: Setup, source: Path) -> tuple[Progress, list[str]]:
-    """Return the progress in this run's steps, and a line if other ranks share out an epoch in other steps.
-
-    The learning rate goes on from the same share of the epoch, rounded down to a whole step.
-
-    Raises:
-        UserError: the steps of an epoch are others for another reason.
-    """
-    data, progress = state.circumstances["data"], state.progress
-    steps, now = data["steps_per_epoch"], len(setup.loader)
-    ranks, ranks_now = state.circumstances["machine"].get("ranks", 1), setup.machine.ranks
-    batch, batch_now = state.circumstances["config"]["batch_size"] * ranks, setup.config.batch_size * ranks_now
-    if steps == now and (ranks == ranks_now or batch == batch_now):
-        return progress, []
-    if ranks == ranks_now or data["images"] != len(setup.split):
-        raise UserError(
-            f"{source} was trained with {steps} steps an epoch and there are {now} now; resume with the"
-            " same images and batch_size, or start anew from its checkpoint with --ckpt_path"
-        )
-    step = min(progress.step * batch // batch_now, now)
-    state.arrays["global_step"] = np.array([progress.epoch * now + step], np.int32)
-    advice = f"; --batch_size {batch // ranks_now} keeps the steps as they were" if batch % ranks_now == 0 else ""
-    line = (
-        f"{ranks} rank(s) made {steps} steps an epoch and {ranks_now} make {now}: the run goes on at step {step} of"
-        f" epoch {progress.epoch + 1}{advice}"
-    )
-    return replace(progress, step=step), [line]
-
-
-def _check_same_classes(folder: Path, split: Split) -> None:
-    """Refuse to go on with a run on images of other classes than its ``classes.json`` lists."""
-    recorded = read_run(folder).classes
-    if recorded is not None and recorded.indices != split.class_to_index:
-        raise UserError(
-            f"the classes of the data are not those of the stopped run ({folder / CLASSES_FILE}); give its --data_dir,"
-            " or start anew from its checkpoint with --ckpt_path and --reset_classifier"
-        )
-
-
 def _validation(setup: Setup) -> Callable[[Callable[[], None]], Metrics] | None:
     """Return what validates the network as it is, or None if nothing is to be validated."""
     if setup.val_loader is None:
@@ -325,16 +269,18 @@ def _validation(setup: Setup) -> Callable[[Callable[[], None]], Metrics] | None:
     return partial(evaluate, setup.trained, compiled(setup.config, setup.trained), setup.val_loader)
 
 
-def _summary(config: Config, recorder: Recorder, progress: Progress) -> dict[str, Any]:
-    seconds = sum(row["seconds"] for row in progress.rows)
+def _summary(config: Config, folder: Path, progress: Progress) -> dict[str, Any]:
+    """Say how the training ended, and which of its files are there."""
+    paths = run_paths(config, folder)
+    found = {name: str(path) if path.is_file() else None for name, path in paths._asdict().items()}
     return {
         "model": config.model,
         "epochs": progress.epoch,
         "best_top1": progress.best_top1,
         "best_epoch": progress.best_epoch,
-        "training_time": clock(seconds),
-        "best_checkpoint": str(recorder.best) if progress.best_epoch else None,
-        "last_checkpoint": str(recorder.last) if recorder.last.exists() else None,
-        "training_state": str(recorder.state),
-        "log": str(recorder.log),
+        "training_time": clock(sum(row.seconds for row in progress.rows)),
+        "best_checkpoint": found["best"] if progress.best_epoch else None,
+        "last_checkpoint": found["last"],
+        "training_state": found["state"],
+        "log": found["log"],
     }

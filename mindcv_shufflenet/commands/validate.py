@@ -3,12 +3,13 @@
 import argparse
 import math
 import time
+from contextlib import nullcontext
 
 from mindspore import nn
 from rich.console import Console
 from rich.progress import Progress
 
-from mindcv_shufflenet import schema
+from mindcv_shufflenet import schema, signals
 from mindcv_shufflenet.commands.setup import (
     build_network,
     check_recorded_classes,
@@ -22,6 +23,7 @@ from mindcv_shufflenet.commands.setup import (
 )
 from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.data.datasets import Split
+from mindcv_shufflenet.data.datasets.base import checksum
 from mindcv_shufflenet.data.loader import eval_loader
 from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.evaluate.evaluator import evaluate
@@ -74,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
     network = build_network(config, split.num_classes)
     if weights:
         notes += load_weights(network, weights)
-    compare_ranks(config, split, network)
+    compare_ranks(config, checksum(split, config.data_dir), network)
     for note in notes + adapted:
         console.print(f"note: {note}")
     console.print(
@@ -106,18 +108,23 @@ def measure(
     """Run a network over a split with the preprocessing of the options, and return its metrics and the images/s.
 
     Raises:
+        Interrupted: a signal has come.
         RunError: its outputs are not numbers.
     """
     network = mixed_precision(network, config.val_amp_level)
     world = current().world
     loader = eval_loader(config, split, machine.workers, world.rank, world.size)
     times = [time.perf_counter()]
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+    # several ranks cannot agree that a signal has come: it ends them as it does others
+    with signals.held() if world.size == 1 else nullcontext(), bar:
         task = bar.add_task("validating", total=len(loader))
 
         def on_batch() -> None:
             times.append(time.perf_counter())
             bar.advance(task)
+            if world.size == 1:
+                signals.check()
 
         metrics = evaluate(network, compiled(config, network), loader, on_batch)
     if not math.isfinite(metrics.loss):

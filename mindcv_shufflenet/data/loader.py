@@ -93,6 +93,11 @@ class Loader:
         return math.ceil(len(self.places()) / self.batch_size)
 
     @property
+    def smallest_batch(self) -> int:
+        """How many images the epoch's last batch of this rank has, without padding."""
+        return (len(self.places()) - 1) % self.batch_size + 1
+
+    @property
     def filled_up(self) -> int:
         """How many images an epoch reads once more, so that its last batches are equally long on all ranks."""
         return 0 if self.drop_remainder or self.pad_remainder else -len(self.split) % self.ranks

@@ -94,6 +94,9 @@ class ShuffleNetV2(nn.Cell):
             Megvii and torchvision do). None: what the layout's own weights were trained with, mindcv's for ``megvii``.
         drop_rate: share of the pooled features that training sets to zero.
 
+    Attributes:
+        stride: of the last map: an input of N pixels has a last map of N / stride, rounded up.
+
     Raises:
         UserError: an argument that is none of these.
     """
@@ -124,6 +127,7 @@ class ShuffleNetV2(nn.Cell):
         self.drop_rate = drop_rate
         self.dropout = nn.Dropout(p=drop_rate) if drop_rate else None
         self.num_features = widths[-1]
+        self.stride = 8 if stem == "cifar" else 32
         self.map_channels = widths[:4]
 
         channels = widths[0]

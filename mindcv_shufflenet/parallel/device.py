@@ -28,15 +28,15 @@ class Machine:
         device: ``Ascend``, ``GPU`` or ``CPU``.
         cores: cores that this process may run on (its affinity; a container's quota is not looked at).
         workers: threads that prepare images.
-        ranks: processes that train together.
         mindspore: version.
+        ranks: processes that train together.
     """
 
     device: str
     cores: int
     workers: int
-    ranks: int
     mindspore: str
+    ranks: int = 1
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields for a training state."""
@@ -78,7 +78,7 @@ def set_up(config: Config) -> tuple[Machine, list[str]]:
             " python train.py ... runs N ranks with N times as many, and the lr of a recipe for N ranks, divided by N,"
             " fits one"
         )
-    return Machine(device, cores, workers, group.world.size, ms.__version__), notes
+    return Machine(device, cores, workers, ms.__version__, group.world.size), notes
 
 
 def _connect(device: str, group: Group) -> None:

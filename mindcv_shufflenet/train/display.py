@@ -6,6 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mindcv_shufflenet.train.state import Row
+
 
 class Display:
     """Shows how a training goes on.
@@ -35,18 +37,18 @@ class Display:
             detail = f"epoch {epoch + 1}/{self.epochs}  loss {loss:.3f}  {images_per_second:.0f} images/s"
             self.bar.update(self.task, completed=done, detail=detail)
 
-    def epoch(self, row: dict[str, Any], is_best: bool, seconds_left: float) -> None:
+    def epoch(self, row: Row, is_best: bool, seconds_left: float) -> None:
         """Write the line of a finished epoch."""
         width = len(str(self.epochs))
         parts = [
-            f"epoch {row['epoch']:{width}}/{self.epochs}",
-            f"lr {row['lr']:.3g}",
-            f"train loss {row['train_loss']:.3f} top-1 {row['train_top1']:.2f} %",
+            f"epoch {row.epoch:{width}}/{self.epochs}",
+            f"lr {row.lr:.3g}",
+            f"train loss {row.train_loss:.3f} top-1 {row.train_top1:.2f} %",
         ]
-        if row["val_top1"] is not None:
+        if row.val_top1 is not None:
             best = " (best)" if is_best else ""
-            parts.append(f"val loss {row['val_loss']:.3f} top-1 {row['val_top1']:.2f} %{best}")
-        parts += [f"{row['images_per_second']:.0f} images/s", f"{clock(seconds_left)} left"]
+            parts.append(f"val loss {row.val_loss:.3f} top-1 {row.val_top1:.2f} %{best}")
+        parts += [f"{row.images_per_second:.0f} images/s", f"{clock(seconds_left)} left"]
         self.console.print("  ".join(parts))
 
 

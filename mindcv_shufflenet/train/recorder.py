@@ -10,8 +10,9 @@ import io
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import yaml
 from mindspore import nn
@@ -22,14 +23,11 @@ from mindcv_shufflenet.files import atomic_write
 from mindcv_shufflenet.parallel.device import Machine
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.run_directory import CLASSES_FILE, OPTIONS_FILE, Classes
-from mindcv_shufflenet.train.state import Progress, first_non_finite, save_state
+from mindcv_shufflenet.train.state import Circumstances, Data, Progress, Row, first_non_finite, save_state
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
 from mindcv_shufflenet.weights.metadata import metadata_of
 
-COLUMNS = (
-    "epoch", "step", "lr", "train_loss", "train_top1", "val_loss", "val_top1", "val_top5", "ema_top1",
-    "images_per_second", "seconds",
-)  # fmt: skip
+COLUMNS = tuple(column.name for column in fields(Row))
 
 
 class Recorder:
@@ -38,32 +36,21 @@ class Recorder:
     Args:
         config: the resolved options; ``ckpt_save_dir`` is the run directory.
         machine: recorded in the state.
+        data: recorded too; its number of steps is part of a numbered checkpoint's name, as in mindcv.
         network: whose weights the checkpoints hold.
         step: holds network and optimizer.
-        images: of the training split, recorded in the state.
-        steps_per_epoch: recorded too, and part of a numbered checkpoint's name, as in mindcv.
     """
 
-    def __init__(
-        self, config: Config, machine: Machine, network: nn.Cell, step: nn.Cell, images: int, steps_per_epoch: int
-    ) -> None:
+    def __init__(self, config: Config, machine: Machine, data: Data, network: nn.Cell, step: nn.Cell) -> None:
         self.config = config
         self.network = network
         self.step = step
-        self.steps_per_epoch = steps_per_epoch
-        self.circumstances = {
-            "config": config.recipe(),
-            "machine": machine.as_dict(),
-            "data": {"images": images, "steps_per_epoch": steps_per_epoch},
-        }
+        self.circumstances = Circumstances(config.recipe(), machine, data)
         self.folder = Path(config.ckpt_save_dir)
-        self.best = self.folder / f"{config.network}-best.ckpt"
-        self.last = self.folder / f"{config.network}-last.ckpt"
-        self.state = state_path(config)
-        self.log = self.folder / "log.csv"
+        self.best, self.last, self.state, self.log = run_paths(config, self.folder)
         self.writes = current().is_first
 
-    def begin(self, progress: Progress, classes: Classes, resumed: Path | None) -> None:
+    def begin(self, progress: Progress, classes: Classes, resumed: Path | None, *, is_rewound: bool = False) -> None:
         """Write what is known before the first step.
 
         Args:
@@ -71,6 +58,8 @@ class Recorder:
             classes: written to ``classes.json``.
             resumed: the state that the training goes on from. One of another folder brings its checkpoints along;
                 None replaces what another run has left here.
+            is_rewound: the training goes on from an earlier epoch than that state's, so the last checkpoint is the
+                network as it is now.
         """
         self.classes = classes
         if not self.writes:
@@ -78,6 +67,8 @@ class Recorder:
         if resumed and resumed.parent.resolve() != self.folder.resolve():
             self._bring_checkpoints(progress, resumed.parent)
         self.save_state(progress)
+        if is_rewound:
+            save_checkpoint(self.network, self.last)
         if resumed is None:
             for path in run_files(self.config):
                 if path != self.state:
@@ -131,36 +122,46 @@ class Recorder:
         """Copy the best and the last checkpoint of the run that is gone on with."""
         if not (folder / self.best.name).is_file():
             progress.best_top1 = progress.best_epoch = None
-        for path in (self.best, self.last):
+        for path in (self.best, self.last) if progress.best_epoch else (self.last,):
             if (folder / path.name).is_file():
                 with open(folder / path.name, "rb") as source, atomic_write(path) as target:
                     shutil.copyfileobj(source, target)
 
     def _numbered(self, epoch: int) -> Path:
-        return self.folder / f"{self.config.network}-{epoch}_{self.steps_per_epoch}.ckpt"
+        return self.folder / f"{self.config.network}-{epoch}_{self.circumstances.data.steps_per_epoch}.ckpt"
 
-    def _superseded(self, rows: Sequence[dict[str, Any]]) -> list[int]:
+    def _superseded(self, rows: Sequence[Row]) -> list[int]:
         """The epochs whose numbered checkpoint the policy no longer keeps."""
         if self.config.ckpt_save_policy is None:
             return []
-        rows = [row for row in rows if row["epoch"] % self.config.ckpt_save_interval == 0]
-        epochs = [row["epoch"] for row in rows]
+        rows = [row for row in rows if row.epoch % self.config.ckpt_save_interval == 0]
+        epochs = [row.epoch for row in rows]
         if self.config.ckpt_save_policy == "top_k":
-            top1 = {row["epoch"]: -1.0 if row["val_top1"] is None else row["val_top1"] for row in rows}
+            top1 = {row.epoch: -1.0 if row.val_top1 is None else row.val_top1 for row in rows}
             epochs.sort(key=lambda epoch: (top1[epoch], epoch))
         return epochs[: -self.config.keep_checkpoint_max]
 
-    def _write_log(self, rows: Sequence[dict[str, Any]]) -> None:
+    def _write_log(self, rows: Sequence[Row]) -> None:
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(map(asdict, rows))
         _write_text(self.log, text.getvalue())
 
 
-def state_path(config: Config, folder: Path | None = None) -> Path:
-    """Return where a run directory, by default ``ckpt_save_dir``, keeps its training state."""
-    return (folder or Path(config.ckpt_save_dir)) / f"{config.network}-last.state"
+class RunPaths(NamedTuple):
+    """Where a run directory keeps what a training ends with, whether it is there or not."""
+
+    best: Path
+    last: Path
+    state: Path
+    log: Path
+
+
+def run_paths(config: Config, folder: Path) -> RunPaths:
+    """Return the paths of a run of the options' model."""
+    names = (f"{config.network}-{name}" for name in ("best.ckpt", "last.ckpt", "last.state"))
+    return RunPaths(*(folder / name for name in (*names, "log.csv")))
 
 
 def check_folder(config: Config) -> None:

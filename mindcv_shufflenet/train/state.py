@@ -5,16 +5,38 @@ import json
 import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from mindspore import Tensor, nn
+from pydantic import Field, TypeAdapter, ValidationError
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import atomic_write
+from mindcv_shufflenet.parallel.device import Machine
 from mindcv_shufflenet.train.optim import HYPERPARAMETERS
 
 FORMAT = 1
+
+
+_Count = Annotated[int, Field(ge=0)]
+
+
+@dataclass
+class Row:
+    """A finished epoch: a line of ``log.csv``, whose columns are these fields in this order."""
+
+    epoch: int
+    step: int
+    lr: float
+    train_loss: float
+    train_top1: float
+    val_loss: float | None
+    val_top1: float | None
+    val_top5: float | None
+    ema_top1: float | None
+    images_per_second: float
+    seconds: float
 
 
 @dataclass
@@ -25,15 +47,15 @@ class Progress:
     ``loss_sum``, ``correct``, ``seen`` and ``seconds``.
     """
 
-    epoch: int = 0
-    step: int = 0
+    epoch: _Count = 0
+    step: _Count = 0
     loss_sum: float = 0.0
-    correct: int = 0
-    seen: int = 0
+    correct: _Count = 0
+    seen: _Count = 0
     seconds: float = 0.0
     best_top1: float | None = None
-    best_epoch: int | None = None
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: _Count | None = None
+    rows: list[Row] = field(default_factory=list)
 
     def start_epoch(self) -> None:
         """Begin the sums of the next epoch."""
@@ -43,21 +65,66 @@ class Progress:
 
 
 @dataclass
+class Data:
+    """What a training reads.
+
+    Attributes:
+        images: of the training split.
+        steps_per_epoch: of one rank.
+        checksum: of the training images, as ``data.datasets.base.checksum`` gives it; None in older states.
+        val_checksum: of the validation images; None where none are read, and in older states.
+    """
+
+    images: _Count
+    steps_per_epoch: _Count
+    checksum: str | None = None
+    val_checksum: str | None = None
+
+
+@dataclass
+class Circumstances:
+    """What a training depends on beside its parameters and its progress.
+
+    Attributes:
+        config: the options, as ``Config.recipe`` gives them.
+        machine: what it ran on.
+        data: what it reads.
+    """
+
+    config: dict[str, Any]
+    machine: Machine
+    data: Data
+
+
+@dataclass
 class State:
     """A training state as it lies in a file.
 
     Attributes:
         arrays: the parameters of network and optimizer by name.
         progress: how far the training was.
-        circumstances: what the training depends on beside them: options, machine and data.
+        circumstances: what it depends on.
     """
 
     arrays: dict[str, np.ndarray]
     progress: Progress
-    circumstances: dict[str, Any]
+    circumstances: Circumstances
 
 
-def save_state(path: Path, step: nn.Cell, progress: Progress, circumstances: dict[str, Any]) -> None:
+@dataclass
+class _Meta:
+    """The entry ``meta`` of the file, JSON; ``names`` are those of the arrays."""
+
+    format: int
+    progress: Progress
+    circumstances: Circumstances
+    names: list[str]
+
+
+_META = TypeAdapter(_Meta)
+
+
+def save_state(path: Path, step: nn.Cell, progress: Progress, circumstances: Circumstances) -> None:
     """Write the parameters of network and optimizer, the progress, and what the training depends on.
 
     The file is an npz archive whose entry ``meta`` is JSON; it is read without unpickling anything.
@@ -65,13 +132,8 @@ def save_state(path: Path, step: nn.Cell, progress: Progress, circumstances: dic
     Raises:
         UserError: the file cannot be written.
     """
-    arrays = {name: parameter.asnumpy() for name, parameter in _parameters(step).items()}
-    meta = {
-        "format": FORMAT,
-        "progress": asdict(progress),
-        "circumstances": circumstances,
-        "names": list(arrays),
-    }
+    arrays = parameters_of(step)
+    meta = asdict(_Meta(FORMAT, progress, circumstances, list(arrays)))
     # in memory first: a zip file that cannot be finished on a full disk complains again when it is collected
     archive = io.BytesIO()
     np.savez(archive, meta=np.array(json.dumps(meta)), **arrays)
@@ -90,18 +152,39 @@ def load_state(path: Path) -> State:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-        meta = json.loads(str(arrays.pop("meta")))
-        if meta["format"] != FORMAT:
-            raise UserError(
-                f"{path} is of format {meta['format']}, this version reads {FORMAT}; start anew with --overwrite"
-            )
+        text = str(arrays.pop("meta"))
+        if (form := json.loads(text)["format"]) != FORMAT:
+            raise UserError(f"{path} is of format {form}, this version reads {FORMAT}; start anew with --overwrite")
+        meta = _META.validate_json(text, strict=True)
         # the archive's checksums cover what is in its files, not their names
-        arrays = {name: arrays[name] for name in meta["names"]}
-        return State(arrays, Progress(**meta["progress"]), meta["circumstances"])
+        arrays = {name: arrays[name] for name in meta.names}
+        _check_progress(meta.progress, meta.circumstances.data.steps_per_epoch)
     except UserError:
         raise
+    except ValidationError as error:
+        raise UserError(
+            f"cannot read the training state {path}: {_first_finding(error)}; start anew with --overwrite"
+        ) from error
     except Exception as error:  # on damaged bytes numpy and zipfile raise what they like
         raise UserError(f"cannot read the training state {path}: it is damaged; start anew with --overwrite") from error
+    return State(arrays, meta.progress, meta.circumstances)
+
+
+def _check_progress(progress: Progress, steps: int) -> None:
+    """Compare what a state says in two places.
+
+    Raises:
+        ValueError: it does not agree.
+    """
+    if [row.epoch for row in progress.rows] != list(range(1, progress.epoch + 1)):
+        raise ValueError("a row is missing")
+    if progress.step > steps or (progress.step and not progress.seen):
+        raise ValueError("no such step")
+
+
+def _first_finding(error: ValidationError) -> str:
+    finding = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, finding['loc']))}: {finding['msg']}"
 
 
 def restore(step: nn.Cell, state: State, path: Path) -> None:
@@ -110,33 +193,40 @@ def restore(step: nn.Cell, state: State, path: Path) -> None:
     Raises:
         UserError: the state is of another network or optimizer.
     """
-    parameters = _parameters(step)
-    shapes = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
-    saved = {name: array.shape for name, array in state.arrays.items()}
-    if shapes != saved:
-        differing = sorted(name for name in shapes.keys() | saved.keys() if shapes.get(name) != saved.get(name))
+    kinds = {name: _kind(array) for name, array in parameters_of(step).items()}
+    saved = {name: _kind(array) for name, array in state.arrays.items()}
+    if kinds != saved:
+        differing = sorted(name for name in kinds.keys() | saved.keys() if kinds.get(name) != saved.get(name))
         raise UserError(
             f"{path} is of another network or optimizer: {differing[0]} differs;"
             " resume with the options of the run's config.yaml"
         )
-    for name, parameter in parameters.items():
+    for name, parameter in _parameters(step).items():
         parameter.set_data(Tensor(state.arrays[name]))
+
+
+def _kind(array: np.ndarray) -> tuple[tuple[int, ...], np.dtype]:
+    """What an array must share with another that takes its place."""
+    return array.shape, array.dtype
 
 
 def first_non_finite(step: nn.Cell) -> str | None:
     """Return the name of a parameter that holds NaN or infinity, or None."""
-    parameters = _parameters(step).items()
-    return next((name for name, parameter in parameters if not np.isfinite(parameter.asnumpy()).all()), None)
+    return next((name for name, array in parameters_of(step).items() if not np.isfinite(array).all()), None)
 
 
 def checksum(step: nn.Cell) -> int:
     """Return a number that differs where a bit of the parameters of network and optimizer does."""
     value = 0
-    for parameter in _parameters(step).values():
-        value = zlib.crc32(np.ascontiguousarray(parameter.asnumpy()).data, value)
+    for array in parameters_of(step).values():
+        value = zlib.crc32(np.ascontiguousarray(array).data, value)
     return value
 
 
+def parameters_of(step: nn.Cell) -> dict[str, np.ndarray]:
+    """Return by name everything that training changes: weights, BatchNorm statistics, moments, step counter."""
+    return {name: parameter.asnumpy() for name, parameter in _parameters(step).items()}
+
+
 def _parameters(step: nn.Cell) -> dict[str, Any]:
-    """Everything that training changes: weights, BatchNorm statistics, moments, step counter."""
     return {parameter.name: parameter for parameter in step.get_parameters() if parameter.name not in HYPERPARAMETERS}

@@ -19,7 +19,7 @@ from mindcv_shufflenet.evaluate.metrics import Metrics
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.train.display import Display
 from mindcv_shufflenet.train.recorder import Recorder
-from mindcv_shufflenet.train.state import Progress, checksum
+from mindcv_shufflenet.train.state import Progress, Row, checksum
 
 
 class Trainer:
@@ -71,7 +71,7 @@ class Trainer:
         """Train, validate and record.
 
         Raises:
-            Interrupted: Ctrl-C, SIGTERM or SIGUSR1; the state is saved.
+            Interrupted: a signal of ``signals.HELD``; the state is saved.
             RunError: the loss or a weight is not a number; the state of the last whole epoch is kept.
         """
         with signals.held(), self.display.running(self._steps_done()):
@@ -193,19 +193,19 @@ class Trainer:
         """Log and save a finished epoch."""
         progress = self.progress
         self._count_time()
-        row = {
-            "epoch": progress.epoch + 1,
-            "step": self._steps_done(),
-            "lr": float(self.rates[self._steps_done() - 1]),
-            "train_loss": progress.loss_sum / progress.seen,
-            "train_top1": 100 * progress.correct / progress.seen,
-            "val_loss": metrics.loss if metrics else None,
-            "val_top1": metrics.top1 if metrics else None,
-            "val_top5": metrics.top5 if metrics else None,
-            "ema_top1": None,
-            "images_per_second": round(progress.seen / train_seconds, 1),
-            "seconds": round(progress.seconds, 2),
-        }
+        row = Row(
+            epoch=progress.epoch + 1,
+            step=self._steps_done(),
+            lr=float(self.rates[self._steps_done() - 1]),
+            train_loss=progress.loss_sum / progress.seen,
+            train_top1=100 * progress.correct / progress.seen,
+            val_loss=metrics.loss if metrics else None,
+            val_top1=metrics.top1 if metrics else None,
+            val_top5=metrics.top5 if metrics else None,
+            ema_top1=None,
+            images_per_second=round(progress.seen / train_seconds, 1),
+            seconds=round(progress.seconds, 2),
+        )
         is_best = False
         if metrics and (progress.best_top1 is None or metrics.top1 > progress.best_top1):
             is_best = True
@@ -213,7 +213,7 @@ class Trainer:
         progress.rows.append(row)
         progress.start_epoch()
         self.recorder.end_epoch(progress, is_best)
-        mean = sum(done["seconds"] for done in progress.rows) / len(progress.rows)
+        mean = sum(done.seconds for done in progress.rows) / len(progress.rows)
         self.display.epoch(row, is_best, mean * (self.config.epoch_size - progress.epoch))
 
     def _validate(self) -> Metrics:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tests.cli.small import SMALL_TENSORS
 EPOCHS = 10
 LONG = [*TINY, "--epoch_size", EPOCHS, "--ckpt_save_policy", "top_k", "--keep_checkpoint_max", 3]
 pytestmark = pytest.mark.usefixtures("small")
-KILLS_AT_RANDOM, KILLS_WHILE_WRITING, SIGNALS = 5, 5, (signal.SIGTERM, signal.SIGINT)
+KILLS_AT_RANDOM, KILLS_WHILE_WRITING = 5, 5
 
 
 def finish(process: subprocess.Popen[str]) -> str:
@@ -127,16 +128,20 @@ def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_weights(
 
 
 def test_signals_save_inside_an_epoch_and_tell_their_status(tmp_path: Path, undisturbed: Path) -> None:
+    """SIGHUP too, unless it is ignored from the start, as by nohup."""
     folder = tmp_path / "run"
     state = folder / f"{MODEL}-last.state"
-    for number in SIGNALS:
-        process = go_on(folder, undisturbed)
+    for number, is_nohup in ((signal.SIGINT, True), (signal.SIGHUP, False)):
+        disposition = signal.SIG_IGN if is_nohup else signal.SIG_DFL
+        process = go_on(folder, undisturbed, preexec_fn=partial(signal.signal, signal.SIGHUP, disposition))
         before = load_state(state).progress.epoch if state.exists() else 0
         deadline = time.monotonic() + 300
         while not (state.exists() and load_state(state).progress.epoch > before):
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < deadline
             time.sleep(0.02)
+        if is_nohup:
+            process.send_signal(signal.SIGHUP)
         time.sleep(0.1)
         process.send_signal(number)
         output, _ = process.communicate(timeout=300)
@@ -146,6 +151,22 @@ def test_signals_save_inside_an_epoch_and_tell_their_status(tmp_path: Path, undi
         assert "--resume_opt" in last
     finish(go_on(folder, undisturbed))
     check_equal(folder, undisturbed)
+
+
+def test_ctrl_c_while_validating(finished_run: Path) -> None:
+    """A graph runs then, and MindSpore would make a SIGTERM of it."""
+    words = ["--ckpt_path", finished_run / f"{MODEL}-last.ckpt", "--dataset", "digits", "--batch_size", 1]
+    process = start("validate", *words, script=SMALL)
+    assert process.stdout
+    output = ""
+    while not output.startswith("preprocessing"):
+        output = process.stdout.readline()
+        assert output
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert output == "stopped: SIGINT, before the work was done\n"
 
 
 def test_a_full_disk_names_the_file_and_leaves_the_old_run_alone(finished_run: Path, tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_a_signal_saves_and_ranks_go_on_exactly_or_in_another_number(
     assert "1 image(s) of an epoch are read once more" in output
     state = load_state(stopped / f"{MODEL}-last.state")
     epoch, step = state.progress.epoch, state.progress.step
-    assert state.circumstances["machine"]["ranks"] == 2
+    assert state.circumstances.machine.ranks == 2
     shutil.copytree(stopped, alone)
     words += ["--epoch_size", epoch + 2]
     for folder, resume in ((stopped, ["--resume_opt"]), (whole, [])):

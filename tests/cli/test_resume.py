@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mindcv_shufflenet.commands import train
+from mindcv_shufflenet.config import load_yaml
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import exclusive
 from mindcv_shufflenet.train.state import load_state
+from mindcv_shufflenet.weights.formats import read_arrays
 from tests.cli.conftest import MODEL, TINY, Command, rows
 from tests.conftest import CORES
 
@@ -24,13 +27,13 @@ def test_nan_ends_the_run_with_status_1_and_keeps_the_last_epoch(
 ) -> None:
     folder = tmp_path / "run"
     shutil.copytree(finished_run, folder)
-    words = [*TINY, "--epoch_size", 4, "--ckpt_save_dir", folder, "--resume_opt", "--lr", "1e20"]
+    words = [*TINY, "--epoch_size", 4, "--ckpt_save_dir", folder, "--resume_opt", "--lr", "1e4", "--weight_decay", 10]
     status, output, error = command("train", *words)
     assert status == 1
     assert error.startswith("error: the loss became ")
     assert "lower --lr" in error
     assert error.count("\n") == 1
-    assert "note: lr was 0.05 when the run was stopped and is 1e+20 now" in output
+    assert "note: lr was 0.05 when the run was stopped and is 10000.0 now" in output
     assert not list(folder.glob(".tmp-*"))
     arrays = [load_state(path / f"{MODEL}-last.state").arrays for path in (folder, finished_run)]
     assert all(np.array_equal(arrays[0][name], arrays[1][name]) for name in arrays[0])
@@ -38,23 +41,79 @@ def test_nan_ends_the_run_with_status_1_and_keeps_the_last_epoch(
     assert (folder / last).read_bytes() == (finished_run / last).read_bytes()
 
 
-def test_a_finished_run_has_nothing_left_to_train(finished_run: Path, tmp_path: Path, command: Command) -> None:
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_finished_run_is_left_as_it_is(finished_run: Path, tmp_path: Path, command: Command) -> None:
+    """Other options of training are told, and change nothing in the run directory."""
     folder = tmp_path / "run"
     shutil.copytree(finished_run, folder)
-    status, output, _ = command("train", *TINY, "--epoch_size", 2, "--ckpt_save_dir", folder, "--resume_opt")
+    words = ["--ckpt_save_dir", folder, "--resume_opt", "--lr", 0.5, "--epoch_size", 1, "--seed", 3]
+    status, output, _ = command("train", *words, "--json", tmp_path / "result.json")
     assert status == 0
-    assert "all 2 epochs are done" in output
-    assert rows(folder) == rows(finished_run)
+    assert "note: lr was 0.05 when the run was stopped and is 0.5 now" in output
+    assert "all 1 epochs are done" in output
+    assert contents(folder) == contents(finished_run)
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert (result["epochs"], result["last_checkpoint"]) == (2, str(folder / f"{MODEL}-last.ckpt"))
 
 
-def test_the_state_beside_a_checkpoint_is_found(finished_run: Path, tmp_path: Path, command: Command) -> None:
-    words: list[Any] = [*TINY, "--epoch_size", 2, "--ckpt_save_dir", tmp_path / "new", "--resume_opt"]
-    status, output, _ = command("train", *words, "--ckpt_path", finished_run / f"{MODEL}-best.ckpt")
+def test_the_run_directory_alone_says_how_to_go_on(finished_run: Path, tmp_path: Path, command: Command) -> None:
+    """All options, the model too, are the stopped run's."""
+    folder = tmp_path / "run"
+    shutil.copytree(finished_run, folder)
+    status, output, error = command("train", "--resume_opt", "--ckpt_save_dir", folder, "--epoch_size", 3)
+    assert status == 0, error
+    assert f"goes on from {folder}/{MODEL}-last.state: epoch 3 of 3, step 0 of 8\n" in output
+    before, after = (load_yaml(path / "config.yaml") for path in (finished_run, folder))
+    assert after == before | {"epoch_size": 3, "ckpt_save_dir": str(folder)}
+    assert rows(folder)[:2] == rows(finished_run)
+
+
+def test_going_back_to_an_earlier_epoch_in_a_new_folder(finished_run: Path, tmp_path: Path, command: Command) -> None:
+    """Weights, log and learning rate are those of the first epoch's end; the momentum begins anew."""
+    folder, before = tmp_path / "new", contents(finished_run)
+    first = finished_run / f"{MODEL}-1_8.ckpt"
+    words = ["--resume_opt", "--ckpt_path", first, "--ckpt_save_dir", folder, "--lr", 0, "--min_lr", 0]
+    status, output, error = command("train", *words)
+    assert status == 0, error
+    assert f"goes on from {first}: epoch 2 of 2, step 0 of 8\n" in output
+    assert contents(finished_run) == before
+    assert rows(folder)[0] == rows(finished_run)[0]
+    progress = load_state(folder / f"{MODEL}-last.state").progress
+    assert (progress.epoch, progress.rows[1].step, progress.rows[1].lr) == (2, 16, 0)
+    assert (folder / f"{MODEL}-best.ckpt").is_file()
+    # without a learning rate the weights stay those of the first epoch
+    weights = [read_arrays(path) for path in (first, folder / f"{MODEL}-2_8.ckpt", folder / f"{MODEL}-last.ckpt")]
+    trained = [name for name in weights[0] if "moving" not in name]
+    assert all(np.array_equal(weights[0][name], other[name]) for other in weights[1:] for name in trained)
+
+
+def test_swapped_images_and_a_moved_folder(tmp_path: Path, command: Command) -> None:
+    """Files are known by path, size and class: a moved data set is the same, swapped classes and a lost image not."""
+    data, folder = tmp_path / "data", tmp_path / "run"
+    for split, images in (("train", 4), ("val", 2)):
+        for name in ("cat", "dog"):
+            (data / split / name).mkdir(parents=True)
+            for number in range(images):
+                pixels = np.random.default_rng(number).integers(0, 256, (16 + 8 * (name == "cat"), 16, 3), np.uint8)
+                Image.fromarray(pixels).save(data / split / name / f"{number}.png")
+    words = ["--dataset", "folder", "--data_dir", data, "--model", MODEL, "--stem", "cifar", "--image_resize", 16]
+    words += ["--batch_size", 4, "--epoch_size", 1, "--ckpt_save_dir", folder]
+    assert command("train", *words)[0] == 0
+    data.rename(tmp_path / "moved")
+    again = ["--resume_opt", "--ckpt_save_dir", folder, "--data_dir", tmp_path / "moved"]
+    _, output, _ = command("train", *again)
+    assert "images are not those" not in output
+    train, val = tmp_path / "moved" / "train", tmp_path / "moved" / "val"
+    for source, target in (("cat", "x"), ("dog", "cat"), ("x", "dog")):
+        (train / source).rename(train / target)
+    (val / "cat" / "1.png").unlink()
+    status, output, _ = command("train", *again)
     assert status == 0
-    assert "all 2 epochs are done" in output
-    assert rows(tmp_path / "new") == rows(finished_run)
-    for name in (f"{MODEL}-best.ckpt", f"{MODEL}-last.ckpt"):
-        assert (tmp_path / "new" / name).read_bytes() == (finished_run / name).read_bytes()
+    assert "note: the training images are not those of the stopped run" in output
+    assert "note: the validation images are not those of the stopped run" in output
 
 
 @pytest.mark.parametrize(
@@ -87,10 +146,13 @@ def test_two_trainings_in_one_folder(finished_run: Path, tmp_path: Path, command
     assert "another process is at work in" in error
 
 
-def test_weights_that_are_no_numbers_are_not_saved(tmp_path: Path, command: Command) -> None:
+def test_weights_that_are_no_numbers_are_not_saved(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One step an epoch: its loss is computed before the update that spoils the weights."""
-    words = [*TINY, "--epoch_size", 1, "--num_samples", 32, "--warmup_epochs", 0, "--lr", "1e38", "--momentum", 0.99]
-    status, _, error = command("train", *words, "--ckpt_save_dir", tmp_path, "--weight_decay", "1e10")
+    monkeypatch.setattr(train, "learning_rates", lambda *_: np.full(1, 3e38))
+    words = [*TINY, "--epoch_size", 1, "--num_samples", 32, "--weight_decay", 10]
+    status, _, error = command("train", *words, "--ckpt_save_dir", tmp_path)
     assert status == 1
     assert "became NaN or infinite; try a lower --lr" in error
     assert not list(tmp_path.glob("*.ckpt"))
@@ -103,7 +165,7 @@ def test_another_number_of_workers_is_told(
 ) -> None:
     folder = tmp_path / "run"
     shutil.copytree(finished_run, folder)
-    was = load_state(folder / f"{MODEL}-last.state").circumstances["machine"]["workers"]
+    was = load_state(folder / f"{MODEL}-last.state").circumstances.machine.workers
     now = 2 if was == 1 else 1
     words = [*TINY, "--epoch_size", 2, "--ckpt_save_dir", folder, "--resume_opt", "--num_parallel_workers", now]
     _, output, _ = command("train", *words)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import nn
+from mindspore import Tensor, nn
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.models.registry import create_model
@@ -212,3 +212,11 @@ def test_dropout_without_a_mask_acts_in_training_alone() -> None:
 def test_wrong_arguments_are_named(argument: str, value: object) -> None:
     with pytest.raises(UserError, match=argument):
         create_model("shufflenet_v2_x0_5", **{argument: value})
+
+
+@pytest.mark.parametrize("stem", ["imagenet", "cifar"])
+def test_the_stride_is_that_of_the_last_map(stem: str, small: None) -> None:
+    network = create_model("shufflenet_v2_x0_5", stem=stem).set_train(False)
+    for size in (network.stride, network.stride + 1):
+        last = network.stages(Tensor(np.zeros((1, 3, size, size), np.float32)))[-2]
+        assert last.shape[2:] == (-(-size // network.stride),) * 2

@@ -1,5 +1,7 @@
 """What every data-set reader hands back, and the listing of image files that the readers share."""
 
+import hashlib
+import json
 import os
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
@@ -64,6 +66,30 @@ class Split:
     def num_classes(self) -> int:
         """The number of classes of the data set, also of those that this split has no image of."""
         return len(self.class_names)
+
+
+def checksum(split: Split, data_dir: str | os.PathLike[str]) -> str:
+    """Return a word that differs where a file of the split is another, has another size or is of another class.
+
+    Args:
+        split: whose files are looked up but not opened; of pixels at hand the shape counts, of records the manifest.
+        data_dir: the data set's folder. It may be moved: paths count from there.
+
+    Raises:
+        UserError: a file is gone.
+    """
+    images = split.images
+    if isinstance(images, Records):
+        content: list[object] = [images.checksum, images.rows.tolist()]
+    elif isinstance(images, np.ndarray):
+        content = [images.shape]
+    else:
+        try:
+            content = [[os.path.relpath(path, data_dir), path.stat().st_size] for path in images]
+        except OSError as error:
+            raise UserError(f"cannot read {error.filename}: {error.strerror}; look at the data set") from error
+    text = json.dumps([content, split.labels.tolist(), split.class_to_index])
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def split_folder(data_dir: Path, split: str, layout: str) -> Path:

@@ -1,0 +1,92 @@
+"""Which signals are held, and what one that has come does; in processes of their own."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+
+# Sends itself each signal, held and not held, and prints what comes of it.
+EACH = f"""
+import os, signal
+from mindcv_shufflenet import signals
+from mindcv_shufflenet.errors import Interrupted
+
+for name in {NAMES}:
+    number = getattr(signal, name)
+    for context in (signals.held, signals.raised):
+        try:
+            with context():
+                os.kill(os.getpid(), number)
+                if context is signals.held:
+                    signals.check()
+            print(name, "ignored")
+        except Interrupted as error:
+            print(name, error.status)
+        except KeyboardInterrupt:
+            print(name, "KeyboardInterrupt")
+"""
+
+
+def run(*ignored: signal.Signals) -> list[str]:
+    def ignore() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+            signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
+
+    done = subprocess.run(
+        [sys.executable, "-c", EACH], cwd=ROOT, capture_output=True, text=True, check=True, preexec_fn=ignore
+    )
+    return done.stdout.splitlines()
+
+
+def test_a_signal_that_has_come_interrupts() -> None:
+    assert run() == [
+        *("SIGINT 130", "SIGINT KeyboardInterrupt"),
+        *("SIGTERM 143", "SIGTERM 143", "SIGHUP 129", "SIGHUP 129", "SIGUSR1 138", "SIGUSR1 138"),
+    ]
+
+
+def test_what_was_ignored_at_the_start_stays_ignored() -> None:
+    lines = run(signal.SIGHUP, signal.SIGUSR1)
+    assert lines[4:] == ["SIGHUP ignored"] * 2 + ["SIGUSR1 ignored"] * 2
+    assert lines[:4] == ["SIGINT 130", "SIGINT KeyboardInterrupt", "SIGTERM 143", "SIGTERM 143"]
+
+
+# Waits for a signal in the place of a verb.
+WAITING = """
+import sys, time, types
+from mindcv_shufflenet import cli
+verb = types.SimpleNamespace(run=lambda parsed: (print("waiting", flush=True), time.sleep(60)))
+sys.modules["mindcv_shufflenet.commands.models"] = verb
+sys.exit(cli.main(["models", "*"]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_command_that_is_stopped_says_so_in_one_line(number: signal.Signals) -> None:
+    command = [sys.executable, "-c", WAITING]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline() == "waiting\n"
+    process.send_signal(number)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert error.startswith("stopped")
+    assert error.count("\n") == 1
+
+
+def test_a_terminal_that_is_closed_gives_status_129() -> None:
+    child, terminal = pty.fork()
+    if not child:
+        os.chdir(ROOT)
+        os.execv(sys.executable, [sys.executable, "-c", WAITING])
+    while b"waiting" not in os.read(terminal, 1000):
+        pass
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 129
