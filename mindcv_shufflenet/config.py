@@ -202,7 +202,7 @@ def read_recipe(name: str) -> tuple[dict[str, Any], list[str]]:
     title = Path(name).name.removesuffix(".yaml")
     ours = RECIPES_OF_MINDCV.get(title, name.removesuffix(".yaml"))
     found = None if Path(name).exists() else next(recipes.glob(f"*/{glob.escape(ours)}.yaml"), None)
-    told = [f"{name} is mindcv's; ours of that network is read, {found.name}"] if found and found.stem != title else []
+    told = [f"{name} is mindcv's name; {found.name} is read"] if found and found.stem != title else []
     return load_yaml(found or name), told
 
 

@@ -228,7 +228,7 @@ def test_what_must_stay_allowed() -> None:
 def test_mindcvs_names_of_its_recipes(name: str) -> None:
     options, notes = read_recipe(name)
     assert (options["model"], options["lr"]) == ("shufflenet_v2_x1_0", 0.4)
-    assert notes == [f"{name} is mindcv's; ours of that network is read, shufflenet_v2_x1_0.yaml"]
+    assert notes == [f"{name} is mindcv's name; shufflenet_v2_x1_0.yaml is read"]
     assert read_recipe("shufflenet_v2_x1_0") == (options, [])
 
 

@@ -3,19 +3,18 @@
 A verb's module is imported only when the verb is called, so that ``--help`` and a mistyped option answer at once.
 """
 
-import errno
 import importlib
 import io
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext
 
 from mindcv_shufflenet import signals
+from mindcv_shufflenet.cli.failures import end
 from mindcv_shufflenet.cli.verbs import ON_SEVERAL_RANKS, VERBS
 from mindcv_shufflenet.cli.words import parse
-from mindcv_shufflenet.errors import Interrupted, RunError, UserError, first_line, nearest
+from mindcv_shufflenet.errors import Interrupted, RunError, UserError, nearest
 from mindcv_shufflenet.lines import print_line
 from mindcv_shufflenet.parallel import scheduler
 from mindcv_shufflenet.parallel.cores import share_cores
@@ -61,17 +60,8 @@ def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> 
             return current().fail("stopped by Ctrl-C", 130)
         _say_stopped("stopped by Ctrl-C")
         return 130
-    except OSError as error:
-        if isinstance(error, BrokenPipeError) or error.filename is None:
-            return _output_failed(error) if current().world.size == 1 else current().fail(str(error), 1)
-        return current().fail(f"cannot use {error.filename}: {error.strerror}; check the path and its permissions", 2)
     except Exception as error:
-        if current().world.size == 1:
-            raise
-        traceback.print_exc()
-        return current().fail(
-            f"{type(error).__name__}: {first_line(error)} (a fault of the program; its traceback is above)", 1
-        )
+        return end(error, verb or next(iter(words), None))
 
 
 def _run(words: list[str], verb: str | None) -> int:
@@ -123,17 +113,6 @@ def _is_told_by_the_first() -> bool:
         return current().world.size == 1 and find_world().local_rank > 0
     except UserError:
         return False
-
-
-def _output_failed(error: OSError) -> int:
-    """End quietly where the reader of our output, ``head`` for example, has seen enough, else say why it failed."""
-    if not isinstance(error, BrokenPipeError) and error.errno != errno.ENOSPC:
-        raise error
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if isinstance(error, BrokenPipeError):
-        return 0
-    print(f"error: cannot write the output: {error.strerror}; make room", file=sys.stderr)
-    return 1
 
 
 def _overview() -> str:

@@ -1,0 +1,66 @@
+"""How a command ends that fails: no memory, an output that cannot be written, a path, or a fault of the program."""
+
+import errno
+import os
+import re
+import sys
+import traceback
+
+from mindcv_shufflenet.cli.verbs import VERBS
+from mindcv_shufflenet.errors import RunError, first_line
+from mindcv_shufflenet.parallel.group import current
+
+# MindSpore raises RuntimeErrors; its words differ from kernel to kernel and in the data pipeline.
+_MINDSPORE = re.compile(
+    r"out of memory|bad_alloc|memory (is)?n[o']t enough|fail(ed)? to allocate|(alloc\w*|memory) (\w+ )?fail",
+    re.IGNORECASE,
+)
+
+# Options that make the arrays of a command smaller, the one that does most first.
+_SMALLER = ("batch_size", "image_resize", "num_parallel_workers")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory could not be had."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_MINDSPORE.search(str(error))))
+
+
+def _smaller(verb: str | None) -> str:
+    """Return a line that says what makes a verb use less memory."""
+    options = [f"--{name}" for name in _SMALLER if verb in VERBS and name in VERBS[verb].options]
+    advice = f"give a smaller {' or '.join(options)}, or " if options else ""
+    return f"there is not enough memory; {advice}end other programs"
+
+
+def _output_failed(error: OSError) -> int:
+    """End quietly where the reader of our output, ``head`` for example, has seen enough, else say why it failed."""
+    if not isinstance(error, BrokenPipeError) and error.errno != errno.ENOSPC:
+        raise error
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return 0
+    print(f"error: cannot write the output: {error.strerror}; make room", file=sys.stderr)
+    return 1
+
+
+def end(error: Exception, verb: str | None) -> int:
+    """Tell of an error that no part of the program has put into a line, and return the exit status.
+
+    Raises:
+        Exception: the error again if it is a fault of the program, in a job of one process. Of several ranks each one
+            writes its traceback before the job ends.
+    """
+    if is_out_of_memory(error):
+        return current().fail(_smaller(verb), RunError.status)
+    if isinstance(error, BrokenPipeError) or (isinstance(error, OSError) and error.filename is None):
+        return _output_failed(error) if current().world.size == 1 else current().fail(str(error), 1)
+    if isinstance(error, OSError):
+        return current().fail(f"cannot use {error.filename}: {error.strerror}; check the path and its permissions", 2)
+    if current().world.size == 1:
+        raise error
+    traceback.print_exception(error)
+    return current().fail(
+        f"{type(error).__name__}: {first_line(error)} (a fault of the program; its traceback is above)", 1
+    )
