@@ -205,7 +205,7 @@ def test_a_packing_that_is_not_whole_is_told(copied: Path, tmp_path: Path) -> No
 
 def test_an_image_that_cannot_be_resized_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"bad\.jpg cannot be resized"):
+    with pytest.raises(UserError, match=r"bad\.jpg cannot be packed"):
         encoded(tmp_path / "bad.jpg", 20)
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from mindcv_shufflenet.errors import UserError
 
-# The file types that the pipeline decodes (data/headers.py says how that was found out).
+# The file types that are images of a data set; torchvision's list and a few more names of the same kinds.
 IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"}
+    {".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 
 # Files that desktops leave behind unasked; nobody means them to be data.
