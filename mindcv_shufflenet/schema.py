@@ -47,6 +47,9 @@ class DataOptions(_Options):
     data_dir: str = Field("./", description="folder of the data set")
     train_split: str = Field("train", description="name of the training split")
     val_split: str = Field("val", description="name of the validation split")
+    val_ratio: float = Field(
+        0.2, gt=0, lt=1, description="share of the images that is held out where folders have no validation split"
+    )
     dataset_download: bool = Field(False, description="fetch the data set into data_dir if it is not there")
     num_parallel_workers: Count | None = Field(None, description="threads that prepare images; None: number of cores")
     shuffle: bool = Field(True, description="read the training images in a new order each epoch")

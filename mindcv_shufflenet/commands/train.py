@@ -34,7 +34,7 @@ from mindcv_shufflenet.parallel.device import Machine, set_up
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.parallel.outlive import outlive_launcher
 from mindcv_shufflenet.parallel.sync_norm import synchronise_batch_norm
-from mindcv_shufflenet.run_directory import CLASSES_FILE, read_run
+from mindcv_shufflenet.run_directory import CLASSES_FILE, HeldOut, read_run, read_run_of
 from mindcv_shufflenet.train.display import Display, clock
 from mindcv_shufflenet.train.engine import TrainStep, compiled, create_step, mixed_precision
 from mindcv_shufflenet.train.recorder import Recorder, check_folder, state_path
@@ -64,6 +64,7 @@ class Setup(NamedTuple):
         trained: the same in its training precision.
         rates: learning rate of each step.
         step: one training step.
+        notes: lines about the data.
     """
 
     config: Config
@@ -75,6 +76,7 @@ class Setup(NamedTuple):
     trained: nn.Cell
     rates: np.ndarray
     step: TrainStep
+    notes: list[str]
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -91,10 +93,11 @@ def run(arguments: argparse.Namespace) -> None:
         notes.append(f"the weights begin at random; --pretrained begins with those of {config.model}")
     notes += unread_options(arguments.given, UNREAD, "train") + idle_options(config, arguments.given)
     machine, adapted = set_up(config)
-    setup = _prepare(config, machine)
+    setup = _prepare(config, machine, read_run(source.parent).held_out if source else None)
     config = setup.config
     if weights:
         notes += _load(setup.network, weights, config)
+    notes += setup.notes + _other_classes(config, setup.split, weights)
     notes += adapted + _odd_schedule(config) + _filling_up(setup.loader)
     progress = Progress()
     if source and state:
@@ -120,7 +123,7 @@ def run(arguments: argparse.Namespace) -> None:
     with exclusive(Path(config.ckpt_save_dir)) if group.is_first else nullcontext():
         if group.is_first:
             _check_unchanged(config, source, state)
-        recorder.begin(progress, classes, source)
+        recorder.begin(progress, classes, setup.split.held_out, source)
         progress = Trainer(
             config,
             compiled(config, setup.step),
@@ -171,16 +174,18 @@ def _load(network: nn.Cell, weights: Weights, config: Config) -> list[str]:
     return load_weights(network, weights, reset_classifier=reset, allow_missing=config.allow_missing)
 
 
-def _prepare(config: Config, machine: Machine) -> Setup:
+def _prepare(config: Config, machine: Machine, held_out: HeldOut | None) -> Setup:
     """Open the data and build network and step."""
-    split = open_data(config, config.train_split)
+    split = open_data(config, config.train_split, held_out=held_out)
+    notes = list(split.notes)
     if config.num_samples is not None:
         split = evenly_spaced(split, config.num_samples)
     world = current().world
     loader = train_loader(config, split, machine.workers, world.rank, world.size)
     val_loader = None
     if config.val_while_train:
-        val_split = open_data(config, config.val_split)
+        val_split = open_data(config, config.val_split, held_out=held_out)
+        notes += [note for note in val_split.notes if note not in notes]
         if val_split.class_to_index != split.class_to_index:
             raise UserError(f"the classes of {config.val_split} are not those of {config.train_split}; they must agree")
         val_loader = eval_loader(config, val_split, machine.workers, world.rank, world.size)
@@ -198,7 +203,7 @@ def _prepare(config: Config, machine: Machine) -> Setup:
     rates = learning_rates(config, len(loader))
     trained = mixed_precision(network, config.amp_level)
     step = create_step(config, trained, rates, world.size)
-    return Setup(config, machine, split, loader, val_loader, network, trained, rates, step)
+    return Setup(config, machine, split, loader, val_loader, network, trained, rates, step, notes)
 
 
 def _find_state(config: Config) -> Path | None:
@@ -303,6 +308,19 @@ def _check_same_classes(folder: Path, split: Split) -> None:
             f"the classes of the data are not those of the stopped run ({folder / CLASSES_FILE}); give its --data_dir,"
             " or start anew from its checkpoint with --ckpt_path and --reset_classifier"
         )
+
+
+def _other_classes(config: Config, split: Split, weights: Weights | None) -> list[str]:
+    """Tell of a classifier that was trained on as many classes, but others."""
+    recorded = read_run_of(config.ckpt_path).classes
+    if not weights or config.reset_classifier or not recorded or recorded.indices == split.class_to_index:
+        return []
+    if len(recorded.names) != split.num_classes:
+        return []
+    return [
+        f"{config.ckpt_path} was trained on other classes ({', '.join(recorded.names[:3])} ...); its classifier is"
+        " gone on with; --reset_classifier starts a new one"
+    ]
 
 
 def _validation(setup: Setup) -> Callable[[Callable[[], None]], Metrics] | None:

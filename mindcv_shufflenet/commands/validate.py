@@ -11,6 +11,7 @@ from rich.progress import Progress
 from mindcv_shufflenet import schema
 from mindcv_shufflenet.commands.setup import (
     build_network,
+    check_known_classes,
     check_recorded_classes,
     compare_ranks,
     create_console,
@@ -28,6 +29,7 @@ from mindcv_shufflenet.evaluate.evaluator import evaluate
 from mindcv_shufflenet.evaluate.metrics import Metrics
 from mindcv_shufflenet.parallel.device import Machine, set_up
 from mindcv_shufflenet.parallel.group import current
+from mindcv_shufflenet.run_directory import read_run_of
 from mindcv_shufflenet.train.engine import compiled, mixed_precision
 from mindcv_shufflenet.weights.load import load_weights
 from mindcv_shufflenet.weights.settle import PREPROCESSING_OPTIONS, open_weights, settle
@@ -66,8 +68,11 @@ def run(arguments: argparse.Namespace) -> None:
     config, notes = settle(config, arguments.options, weights, PREPROCESSING_OPTIONS)
     notes += unread_options(arguments.given, UNREAD, "validate")
     machine, adapted = set_up(config)
-    split = open_data(config, config.val_split)
+    run_record = read_run_of(config.ckpt_path)
+    split = open_data(config, config.val_split, run_record.classes, run_record.held_out)
     check_recorded_classes(config, split)
+    check_known_classes(config, split, weights)
+    notes += split.notes
     if config.num_samples is not None:
         split = evenly_spaced(split, config.num_samples)
     network = build_network(config, split.num_classes)

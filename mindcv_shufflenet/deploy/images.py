@@ -26,7 +26,7 @@ def image_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     files: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            found = list_images(path, strict=False, suffixes=_pillow_suffixes())
+            found = list_images(path, suffixes=_pillow_suffixes()).images
             if not found:
                 raise UserError(f"no images in {path}; name a folder that has some, or the files themselves")
             files += found
