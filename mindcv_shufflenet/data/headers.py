@@ -122,7 +122,7 @@ def _fault(path: Path, decode: bool) -> str | None:
             fault = _jpeg_fault(file) if start == jpeg.START else _other_fault(file)
         if fault is None and decode:
             with opened(path) as image:
-                image.load()
+                upright(image)
         return fault
     except Exception as error:
         return explain(error)

@@ -37,7 +37,7 @@ def test_a_folder_of_classes_trains_and_is_validated_on_what_it_held_out(
     expected = (
         "are no wnids of ImageNet, so they are read as with --dataset folder",
         f"{photos} has no validation split: 3 of its 15 images are held out",
-        f"1 file is passed over, for want of an image's suffix (first: {photos}/ant/list.txt)",
+        f"1 file without an image's suffix is passed over (first: {photos}/ant/list.txt)",
         "the network has 4 classes and the data have 3",
     )
     assert [sum(text in note for note in notes) for text in expected] == [1] * 4

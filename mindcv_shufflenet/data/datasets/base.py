@@ -123,8 +123,12 @@ def told_strangers(strangers: Collection[Path]) -> tuple[str, ...]:
     """A line that counts the files that are passed over; none where there are none."""
     if not strangers:
         return ()
-    files = "1 file is" if len(strangers) == 1 else f"{len(strangers)} files are"
-    return (f"{files} passed over, for want of an image's suffix (first: {min(strangers)})",)
+    files = (
+        "1 file without an image's suffix is"
+        if len(strangers) == 1
+        else (f"{len(strangers)} files without an image's suffix are")
+    )
+    return (f"{files} passed over (first: {min(strangers)})",)
 
 
 def read_text(path: Path) -> str:
@@ -153,7 +157,10 @@ def split_folder(data_dir: Path, split: str, layout: str) -> Path:
     folder = data_dir / split
     if not folder.is_dir():
         there = ", ".join(list_folders(data_dir)[:10]) or "none"
-        raise UserError(f"no folder {folder} (folders in {data_dir}: {there}); expected is {layout}")
+        raise UserError(
+            f"no folder {folder} (folders in {data_dir}: {there}); expected is {layout};"
+            " --train_split and --val_split take other names"
+        )
     return folder
 
 

@@ -22,6 +22,8 @@ LAYOUT = "SPLIT/CLASS/*.jpg (for instance train/cat/001.jpg) or CLASS/*.jpg"
 
 # What the validation split is called where nothing else is said, and what it is taken from if there is no such folder.
 _TRAIN, _VAL, _OTHER_VAL, _TEST = "train", "val", ("validation", "valid"), "test"
+# How people call splits, in any case of the letters; folders of these names are no classes if they hold folders.
+_SPLITS = frozenset({_TRAIN, _VAL, *_OTHER_VAL, _TEST, "training", "testing", "eval", "dev"})
 
 
 class Layout(NamedTuple):
@@ -116,7 +118,7 @@ def list_classes(folders: Iterable[tuple[Path, int]]) -> Listed:
     for folder, index in folders:
         found, others = list_images(folder)
         if not found:
-            others_told = f" ({others[0].name} has no image's suffix)" if others else ""
+            others_told = f" ({others[0].name} is none of a known kind)" if others else ""
             raise UserError(f"class folder {folder} holds no image{others_told}: fill it or remove it")
         images += found
         strangers += others
@@ -149,7 +151,7 @@ def _holds_classes(root: Path) -> bool:
     if not root.is_dir():
         return False
     names = list_folders(root)
-    splits = [name for name in names if name in (_TRAIN, _VAL, *_OTHER_VAL, _TEST)]
+    splits = [name for name in names if name.casefold() in _SPLITS]
     if not splits:
         return bool(names)
     return len(splits) < len(names) and not any(list_folders(root / name) for name in splits)

@@ -80,7 +80,7 @@ def test_litter_and_hidden_things_are_left_out(tmp_path):
         (["train/1.jpg"], "no class folders in .*train; expected is SPLIT/CLASS"),
         (["train/a/1.jpg", "train/2.jpg"], "train/2.jpg lies beside the class folders"),
         (["train/a/1.jpg", "train/b/.hidden.jpg"], "class folder .*train/b holds no image"),
-        (["train/a/notes.txt"], r"class folder .*train/a holds no image .notes.txt has no image's suffix"),
+        (["train/a/notes.txt"], r"class folder .*train/a holds no image .notes.txt is none of a known kind"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, files, message):
@@ -99,9 +99,7 @@ def test_strangers_are_passed_over_and_counted(tmp_path):
     make(tmp_path, "train/a/1.jpg", "train/a/2.webp", "train/a/notes.txt", "train/b/1.jpg", "train/b/x/movie.mp4")
     split = open_split("folder", Request(tmp_path, "train"))
     assert relative(split, tmp_path / "train") == ["a/1.jpg", "a/2.webp", "b/1.jpg"]
-    assert split.notes == (
-        f"2 files are passed over, for want of an image's suffix (first: {tmp_path}/train/a/notes.txt)",
-    )
+    assert split.notes == (f"2 files without an image's suffix are passed over (first: {tmp_path}/train/a/notes.txt)",)
 
 
 def photos(root: Path, prefix: str = "", **counts: int) -> Path:
@@ -187,6 +185,16 @@ def test_a_class_may_be_called_train(tmp_path):
     train, val = pair(tmp_path)
     assert train.class_names == ("bus", "car", "train")
     assert (len(train), len(val)) == (12, 3)
+
+
+@pytest.mark.parametrize("names", [("Train", "Val"), ("testing", "training")])
+def test_splits_of_other_names_are_no_classes(tmp_path, names):
+    for name in names:
+        photos(tmp_path, f"{name}/", a=2, b=2)
+    with pytest.raises(
+        UserError, match=rf"folders in .*: {names[0]}.*; --train_split and --val_split take other names"
+    ):
+        pair(tmp_path)
 
 
 def test_recorded_classes_decide_the_indices(tmp_path):
