@@ -8,6 +8,7 @@ The weights are frozen; the features are the mean of each channel of stage 4. Th
 import argparse
 import json
 import time
+from pathlib import Path
 
 import mindspore as ms
 import numpy as np
@@ -17,14 +18,14 @@ from sklearn.preprocessing import StandardScaler
 
 from mindcv_shufflenet import create_model, load_weights
 from mindcv_shufflenet.config import Config, parse_config
-from mindcv_shufflenet.data.datasets import open_split
+from mindcv_shufflenet.data.datasets import Request, open_split
 from mindcv_shufflenet.data.loader import eval_loader
 from mindcv_shufflenet.weights.pretrained import default_record
 
 
 def features(config: Config, network: ms.nn.Cell, split_name: str) -> tuple[np.ndarray, np.ndarray]:
     """The pooled features ``[N, C]`` and labels ``[N]`` of a split."""
-    loader = eval_loader(config, open_split(config.dataset, config.data_dir, split_name), workers=2)
+    loader = eval_loader(config, open_split(config.dataset, Request(Path(config.data_dir), split_name)), workers=2)
     rows, labels = [], []
     for batch in loader.batches():
         last = network(ms.Tensor(batch.image))[-1].asnumpy()[batch.valid]

@@ -167,12 +167,12 @@ def load_worker(kind: str, data_dir: str) -> None:
     """For each line of standard input read all images once and print images/s."""
     os.sched_setaffinity(0, {0})
     from mindcv_shufflenet.config import parse_config
-    from mindcv_shufflenet.data.datasets import open_split
+    from mindcv_shufflenet.data.datasets import Request, open_split
     from mindcv_shufflenet.data.loader import train_loader
 
     dataset = "mindrecord" if kind.startswith("mindrecord") else "imagenet"
     config = parse_config({"dataset": dataset, "batch_size": 32, "color_jitter": None, "drop_remainder": False})
-    split = open_split(dataset, data_dir, "val")
+    split = open_split(dataset, Request(Path(data_dir), "val"))
     if kind == "pillow":
         assert isinstance(split.images, list)
         files = split.images

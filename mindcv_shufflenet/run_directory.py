@@ -4,6 +4,7 @@ Other programs have files of the same names. They are told from ours by their co
 """
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from mindcv_shufflenet.errors import UserError
 
 OPTIONS_FILE = "config.yaml"
 CLASSES_FILE = "classes.json"
+SPLIT_FILE = "split.json"
 
 # Options that every run writes and that no other program has.
 _OWN = {"model", "stem", "resize_backend", "ckpt_save_dir"}
@@ -22,11 +24,26 @@ class Classes(NamedTuple):
 
     Attributes:
         names: for people, the name of class ``i`` at position ``i``.
-        indices: folder name, wnid or class name -> index.
+        indices: folder name, wnid or class name -> index; names are in Unicode's composed form. A network may have more
+            classes than its data had.
     """
 
     names: tuple[str, ...]
     indices: dict[str, int]
+
+
+class HeldOut(NamedTuple):
+    """Validation images that were drawn from the training images.
+
+    Attributes:
+        ratio: of the drawing.
+        seed: of the drawing.
+        files: relative to the folder of the data set.
+    """
+
+    ratio: float
+    seed: int
+    files: tuple[str, ...]
 
 
 class RunRecord(NamedTuple):
@@ -37,24 +54,27 @@ class RunRecord(NamedTuple):
         options: of ``config.yaml``; None where there is none of ours.
         classes: of ``classes.json``; None where there is none of ours.
         notes: a line for each file that bears such a name and is not ours.
+        held_out: of ``split.json``; None where there is none of ours.
     """
 
     folder: Path
     options: dict[str, Any] | None
     classes: Classes | None
     notes: list[str]
+    held_out: HeldOut | None = None
 
 
 def read_run(folder: Path) -> RunRecord:
     """Read what lies in a folder; nothing that lies there is an error."""
     options, classes = _read_options(folder / OPTIONS_FILE), _read_classes(folder / CLASSES_FILE)
-    found = {OPTIONS_FILE: options, CLASSES_FILE: classes}
+    held_out = _read_held_out(folder / SPLIT_FILE)
+    found = {OPTIONS_FILE: options, CLASSES_FILE: classes, SPLIT_FILE: held_out}
     notes = [
         f"{folder / name} is not read: it is damaged, or another program's"
         for name, content in found.items()
         if content is None and (folder / name).is_file()
     ]
-    return RunRecord(folder, options, classes, notes)
+    return RunRecord(folder, options, classes, notes, held_out)
 
 
 def read_run_of(ckpt_path: str) -> RunRecord:
@@ -83,6 +103,18 @@ def _read_classes(path: Path) -> Classes | None:
         return None
 
 
+def _read_held_out(path: Path) -> HeldOut | None:
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        ratio, seed, files = content["ratio"], content["seed"], content["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    is_ours = isinstance(ratio, float) and isinstance(seed, int) and isinstance(files, list)
+    return HeldOut(ratio, seed, tuple(files)) if is_ours and all(isinstance(file, str) for file in files) else None
+
+
 def classes_of(names: Any, indices: Any) -> Classes:
     """Check classes that were read from a file.
 
@@ -91,6 +123,8 @@ def classes_of(names: Any, indices: Any) -> Classes:
     """
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise ValueError("names is no list of names")
-    if not isinstance(indices, dict) or sorted(indices.values()) != list(range(len(names))):
+    if not isinstance(indices, dict) or not all(type(index) is int for index in indices.values()):
         raise ValueError("indices is no table of indices")
-    return Classes(tuple(names), dict(indices))
+    if len({*indices.values()} & {*range(len(names))}) != len(indices):
+        raise ValueError("indices are not of those names")
+    return Classes(tuple(names), {unicodedata.normalize("NFC", name): index for name, index in indices.items()})

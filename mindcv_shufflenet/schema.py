@@ -63,6 +63,9 @@ class DataOptions(_Options):
     data_dir: str = Field("./", min_length=1, json_schema_extra=COMMON, description="folder of the data set")
     train_split: str = Field("train", min_length=1, description="name of the training split")
     val_split: str = Field("val", min_length=1, description="name of the validation split")
+    val_ratio: float = Field(
+        0.2, gt=0, lt=1, description="share of the images that is held out where folders have no validation split"
+    )
     dataset_download: bool = Field(
         False, json_schema_extra=TRAINING, description="fetch the data set into data_dir if it is not there"
     )

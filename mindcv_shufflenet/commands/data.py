@@ -32,6 +32,8 @@ def run(arguments: argparse.Namespace) -> None:
     for note in notes:
         console.print(f"note: {note}")
     splits = {name: open_data(config, name) for name in (config.train_split, config.val_split)}
+    for note in dict.fromkeys(note for split in splits.values() for note in split.notes):
+        console.print(f"note: {note}")
     counts: dict[str, dict[str, int]] = {}
     with exclusive(folder):
         if config.overwrite:

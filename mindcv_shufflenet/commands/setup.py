@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,15 @@ from mindspore import nn
 
 from mindcv_shufflenet.config import Config, parse_config
 from mindcv_shufflenet.console import SafeConsole
-from mindcv_shufflenet.data.datasets import Split, open_split
+from mindcv_shufflenet.data.datasets import Request, Split, open_split
 from mindcv_shufflenet.data.headers import check_images
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import atomic_write
 from mindcv_shufflenet.models.registry import create_model
 from mindcv_shufflenet.parallel.group import current
-from mindcv_shufflenet.run_directory import Classes
+from mindcv_shufflenet.run_directory import CLASSES_FILE, Classes, HeldOut
 from mindcv_shufflenet.train.state import checksum
+from mindcv_shufflenet.weights.load import Weights
 from mindcv_shufflenet.weights.settle import network_options, resolve_alias
 
 
@@ -56,8 +58,16 @@ def read_config(options: dict[str, Any]) -> Config:
     return resolve_alias(parse_config(options))
 
 
-def open_data(config: Config, split_name: str) -> Split:
+def open_data(
+    config: Config, split_name: str, classes: Classes | None = None, held_out: HeldOut | None = None
+) -> Split:
     """Read one split and check its images; the first rank of a host does so before the others, who find it done.
+
+    Args:
+        config: the options.
+        split_name: of the split.
+        classes: of the run whose weights are to be used on it; None: not known.
+        held_out: the validation images that this run has drawn; None: none.
 
     Raises:
         UserError: the data are missing or damaged, or have more classes than the network is told to have.
@@ -65,25 +75,52 @@ def open_data(config: Config, split_name: str) -> Split:
     group = current()
     if group.world.local_rank > 0:
         group.barrier()
-    split = open_split(
-        config.dataset,
-        config.data_dir,
+    request = Request(
+        Path(config.data_dir),
         split_name,
-        train_split=config.train_split,
-        download=config.dataset_download,
+        config.train_split,
+        config.val_split,
+        config.val_ratio,
+        config.seed,
+        classes,
+        held_out,
     )
+    split = open_split(config.dataset, request, download=config.dataset_download)
     if isinstance(split.images, list):
         check_images(split.images, Path(config.data_dir))
     if group.world.local_rank == 0:
         group.barrier()
-    if config.num_classes is not None and config.num_classes != split.num_classes:
-        raise UserError(
-            f"num_classes={config.num_classes} and the data set {config.dataset} in {config.data_dir} has"
-            f" {split.num_classes} classes; use --num_classes {split.num_classes}"
-        )
     if config.in_channels not in (1, 3):
         raise UserError(f"in_channels={config.in_channels}: images give 3 (RGB) or 1 (grey)")
-    return split
+    outputs = config.num_classes
+    if outputs is None and classes and classes.indices == split.class_to_index:
+        outputs = len(classes.names)
+    return split if outputs is None else _widen(config, split, outputs)
+
+
+def _widen(config: Config, split: Split, outputs: int) -> Split:
+    """Give a split as many classes as the network has.
+
+    Raises:
+        UserError: that are fewer than the data have.
+    """
+    if outputs < split.num_classes:
+        there = len(np.unique(split.labels))
+        few = (
+            f", or --dataset folder, which has the {there} classes that are there"
+            if config.dataset == "imagenet"
+            else ""
+        )
+        raise UserError(
+            f"num_classes={outputs} and the data set {config.dataset} in {config.data_dir} has"
+            f" {split.num_classes} classes; use --num_classes {split.num_classes}{few}"
+        )
+    known = len(split.class_to_index)
+    if outputs == known:
+        return split
+    names = (*split.class_names, *map(str, range(split.num_classes, outputs)))
+    note = f"the network has {outputs} classes and the data have {known}: the others are never right"
+    return replace(split, class_names=names, notes=(*split.notes, note))
 
 
 def evenly_spaced(split: Split, images: int) -> Split:
@@ -93,7 +130,7 @@ def evenly_spaced(split: Split, images: int) -> Split:
     chosen = np.linspace(0, len(split), images, endpoint=False).astype(int)
     files = split.images
     picked = [files[index] for index in chosen] if isinstance(files, list) else files[chosen]
-    return Split(picked, split.labels[chosen], split.class_names, split.class_to_index)
+    return replace(split, images=picked, labels=split.labels[chosen])
 
 
 def check_recorded_classes(recorded: Classes | None, split: Split) -> None:
@@ -105,11 +142,27 @@ def check_recorded_classes(recorded: Classes | None, split: Split) -> None:
     if recorded is None:
         return
     indices = recorded.indices
-    if len(indices) == split.num_classes and indices != split.class_to_index:
+    if len(recorded.names) == split.num_classes and indices != split.class_to_index:
         name = next(name for name, index in split.class_to_index.items() if indices.get(name) != index)
         raise UserError(
             f"class {name} has index {split.class_to_index[name]} in the data and {indices.get(name)} in the"
             " checkpoint; validate with the data set that the checkpoint was trained on"
+        )
+
+
+def check_known_classes(config: Config, split: Split, weights: Weights | None) -> None:
+    """Refuse to score a network on class folders that do not tell which of its classes they are.
+
+    Raises:
+        UserError: they are fewer than the network's classes.
+    """
+    classifier = weights.arrays.get("classifier.weight") if weights else None
+    known = len(split.class_to_index)
+    if split.is_guess and classifier is not None and len(classifier) > known:
+        raise UserError(
+            f"{config.ckpt_path} tells {len(classifier)} classes, {config.data_dir} has {known} class folders, and"
+            f" nothing says which of them these are: put the run's {CLASSES_FILE} beside the checkpoint, or the"
+            f" training images into {Path(config.data_dir) / config.train_split}"
         )
 
 

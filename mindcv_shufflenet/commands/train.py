@@ -38,7 +38,7 @@ from mindcv_shufflenet.parallel.device import Machine, set_up
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.parallel.outlive import outlive_launcher
 from mindcv_shufflenet.parallel.sync_norm import synchronise_batch_norm
-from mindcv_shufflenet.run_directory import Classes
+from mindcv_shufflenet.run_directory import Classes, HeldOut, read_run
 from mindcv_shufflenet.train.display import Display, clock
 from mindcv_shufflenet.train.engine import TrainStep, compiled, create_step, mixed_precision
 from mindcv_shufflenet.train.recorder import Recorder, check_folder, run_paths
@@ -67,6 +67,7 @@ class Setup(NamedTuple):
         trained: the same in its training precision.
         rates: learning rate of each step.
         step: one training step.
+        notes: lines about the data.
     """
 
     config: Config
@@ -79,6 +80,7 @@ class Setup(NamedTuple):
     trained: nn.Cell
     rates: np.ndarray
     step: TrainStep
+    notes: list[str]
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -86,21 +88,22 @@ def run(arguments: argparse.Namespace) -> None:
     config = read_config(arguments.options)
     console = create_console(arguments.json, survives=True)
     source = find_source(config, arguments.options)
-    weights, notes = None, list[str]()
+    weights, classes, notes = None, None, list[str]()
     if source:
         config = read_config(source.options() | arguments.options)
     else:
         weights = open_weights(config)
         settled = settle(config, arguments.options, weights)
-        config, notes = settled.config, settled.notes
+        config, classes, notes = settled.config, settled.classes, settled.notes
         if not weights and find_record(config.model):
             notes.append(f"the weights begin at random; --pretrained begins with those of {config.model}")
     notes += arguments.notes + unread_options(arguments.given, UNREAD, "train") + idle_options(config, arguments.given)
     machine, adapted = set_up(config)
-    setup = _prepare(config, machine)
+    setup = _prepare(config, machine, read_run(source.path.parent).held_out if source else None)
     config = setup.config
     if weights:
         notes += _load(setup.network, weights, config)
+    notes += setup.notes + _other_classes(config, setup.split, classes)
     notes += adapted + _odd_schedule(config) + _filling_up(setup.loader)
     progress = Progress()
     if source:
@@ -144,7 +147,8 @@ def _train(setup: Setup, source: Source | None, progress: Progress, console: Con
         if group.is_first:
             _check_unchanged(config, source)
         is_rewound = source is not None and source.checkpoint is not None
-        recorder.begin(progress, classes, source and source.path, is_rewound=is_rewound)
+        held_out = setup.split.held_out
+        recorder.begin(progress, classes, held_out, source and source.path, is_rewound=is_rewound)
         return Trainer(
             config,
             compiled(config, setup.step),
@@ -188,16 +192,18 @@ def _load(network: nn.Cell, weights: Weights, config: Config) -> list[str]:
     return load_weights(network, weights, reset_classifier=reset, allow_missing=config.allow_missing)
 
 
-def _prepare(config: Config, machine: Machine) -> Setup:
+def _prepare(config: Config, machine: Machine, held_out: HeldOut | None) -> Setup:
     """Open the data and build network and step."""
-    split = open_data(config, config.train_split)
+    split = open_data(config, config.train_split, held_out=held_out)
+    notes = list(split.notes)
     if config.num_samples is not None:
         split = evenly_spaced(split, config.num_samples)
     world = current().world
     loader = train_loader(config, split, machine.workers, world.rank, world.size)
     val_loader, val_checksum = None, None
     if config.val_while_train:
-        val_split = open_data(config, config.val_split)
+        val_split = open_data(config, config.val_split, held_out=held_out)
+        notes += [note for note in val_split.notes if note not in notes]
         if val_split.class_to_index != split.class_to_index:
             raise UserError(f"the classes of {config.val_split} are not those of {config.train_split}; they must agree")
         val_loader = eval_loader(config, val_split, machine.workers, world.rank, world.size)
@@ -218,7 +224,7 @@ def _prepare(config: Config, machine: Machine) -> Setup:
     trained = mixed_precision(network, config.amp_level)
     step = create_step(config, trained, rates, world.size)
     data = Data(len(split), len(loader), checksum(split, config.data_dir), val_checksum)
-    return Setup(config, machine, split, loader, val_loader, data, network, trained, rates, step)
+    return Setup(config, machine, split, loader, val_loader, data, network, trained, rates, step, notes)
 
 
 def _check_statistics(config: Config, network: nn.Cell, loader: Loader) -> None:
@@ -260,6 +266,18 @@ def _filling_up(loader: Loader) -> list[str]:
     """Tell of images that an epoch reads once more."""
     images = loader.filled_up
     return [f"{images} image(s) of an epoch are read once more, so that all ranks have as many"] if images else []
+
+
+def _other_classes(config: Config, split: Split, recorded: Classes | None) -> list[str]:
+    """Tell of a classifier that was trained on as many classes, but others."""
+    if config.reset_classifier or not recorded or recorded.indices == split.class_to_index:
+        return []
+    if len(recorded.names) != split.num_classes:
+        return []
+    return [
+        f"{config.ckpt_path} was trained on other classes ({', '.join(recorded.names[:3])} ...); its classifier is"
+        " gone on with; --reset_classifier starts a new one"
+    ]
 
 
 def _validation(setup: Setup) -> Callable[[Callable[[], None]], Metrics] | None:

@@ -12,6 +12,7 @@ from rich.progress import Progress
 from mindcv_shufflenet import schema, signals
 from mindcv_shufflenet.commands.setup import (
     build_network,
+    check_known_classes,
     check_recorded_classes,
     compare_ranks,
     create_console,
@@ -65,12 +66,14 @@ def run(arguments: argparse.Namespace) -> None:
             "there is nothing to validate: give --ckpt_path FILE or --pretrained (or --random_weights for an untrained"
             " network)"
         )
-    settled = settle(config, arguments.options, weights)
+    settled = settle(config, arguments.options, weights, with_data=True)
     config, notes = settled.config, settled.notes
     notes += arguments.notes + unread_options(arguments.given, UNREAD, "validate")
     machine, adapted = set_up(config)
-    split = open_data(config, config.val_split)
+    split = open_data(config, config.val_split, settled.classes, settled.held_out)
     check_recorded_classes(settled.classes, split)
+    check_known_classes(config, split, weights)
+    notes += split.notes
     if config.num_samples is not None:
         split = evenly_spaced(split, config.num_samples)
     network = build_network(config, split.num_classes)

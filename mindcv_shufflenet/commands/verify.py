@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     config, notes = settled.config, settled.notes
     machine, adapted = set_up(config)
     split = open_data(config, config.val_split)
+    notes += split.notes
     if config.num_samples is not None:
         split = evenly_spaced(split, config.num_samples)
     network = build_network(config, split.num_classes)

@@ -15,8 +15,9 @@ own, as a single operation and in a pipeline (both the same), compared with Pill
 - Decoded, but not by Pillow or not alike: JPEG without its end-of-image marker alone; 16-bit grey PNG and TIFF
   (Pillow clips them to white); TIFF with alpha or in LAB.
 
-Accepted is what both decode alike; everything else is refused by name. ``tests/data/test_headers.py`` cuts and
-overwrites good files at random and has MindSpore decode the ones that are accepted nevertheless.
+MindSpore is given what both decode alike, without TIFF, whose damage is the least predictable; Pillow decodes the rest
+(``data/decoding.py``). What is broken is refused by name. ``tests/data/test_headers.py`` cuts and overwrites good files
+at random and has the ones that are accepted nevertheless decoded.
 """
 
 import hashlib
@@ -28,35 +29,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import IO, NamedTuple, TypeVar
+from typing import IO, TypeVar
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from mindcv_shufflenet.data import jpeg
+from mindcv_shufflenet.data.decoding import check_regular, explain, is_alike, opened, upright
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import atomic_write, cache_home
 
 _Result = TypeVar("_Result")
-
-# Pillow's names of formats and, for each, of the pixel modes that are read the same way on both roads.
-_MODES = {
-    "JPEG": {"L", "RGB", "CMYK"},
-    "MPO": {"L", "RGB", "CMYK"},
-    "PNG": {"1", "L", "LA", "P", "RGB", "RGBA"},
-    "BMP": {"1", "L", "P", "RGB"},
-    "PPM": {"1", "L", "RGB"},
-    "TIFF": {"1", "L", "P", "RGB", "YCbCr", "CMYK"},
-}
-_TIFF_COMPRESSIONS = {
-    *("raw", "packbits", "jpeg", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate"),
-    *("group3", "group4", "tiff_ccitt"),
-}
-
-# Frame headers of the JPEG processes that are decoded: baseline, extended and progressive, the latter two also with
-# arithmetic coding. The others are lossless or hierarchical.
-_FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
-_PROGRESSIVE_FRAMES = {0xC2, 0xCA}
-_JPEG_START = b"\xff\xd8\xff"
-_JPEG_END = b"\xff\xd9"
 
 # How much of the coded data is decoded to see that libjpeg can start.
 _START_BYTES = 1024
@@ -64,17 +46,18 @@ _START_BYTES = 1024
 # More threads than cores, since on a network drive they mostly wait.
 _THREADS = min(16, 4 * (os.cpu_count() or 1))
 _CHUNK = 256
+_LISTED = 10
 _BAR_FROM = 2000
 
 # The first line of a memory, before the checksum of the rest. Raise the number when a rule here changes.
-_MEMORY_HEAD = b"mindcv_shufflenet checked images 1 "
+_MEMORY_HEAD = b"mindcv_shufflenet checked images 2 "
 
 
 def check_images(paths: Sequence[Path], root: Path) -> None:
     """Look at every file that was not looked at before, in parallel, and refuse the ones that are not safe to decode.
 
     A JPEG must have a frame header that libjpeg can start on, a scan and an end-of-image marker; a PNG must have its
-    checksums right; BMP, PPM and TIFF files, which are rare, are decoded. Good files are remembered with their size
+    checksums right; other kinds, which are rare, are decoded. Good files are remembered with their size
     and time of change in ``cache_home()/checked``, one memory for each ``root``, so that the next time they are only
     looked up (``stat``).
 
@@ -83,7 +66,7 @@ def check_images(paths: Sequence[Path], root: Path) -> None:
         root: the folder of the data set, which names the memory.
 
     Raises:
-        UserError: naming the first bad file in sorted order and the number of the others, after all were looked at.
+        UserError: with the number of bad files and the first ten in sorted order, after all were looked at.
     """
     memory = cache_home() / "checked" / f"{hashlib.sha256(os.fsencode(root.resolve())).hexdigest()}.txt"
     known = _recall(memory)
@@ -97,8 +80,12 @@ def check_images(paths: Sequence[Path], root: Path) -> None:
         _remember(memory, known, good)
     bad = sorted((path, fault) for (path, _), fault in zip(fresh, faults, strict=True) if fault is not None)
     if bad:
-        path, fault = bad[0]
-        more = f", and {len(bad) - 1} more of the {len(paths)} images are bad" if len(bad) > 1 else ""
+        (path, fault), *others = bad
+        more = ""
+        if others:
+            listed = ", ".join(f"{path} ({fault})" for path, fault in others[: _LISTED - 1])
+            rest = ", ..." if len(bad) > _LISTED else ""
+            more = f", and {len(others)} more of the {len(paths)} images are bad: {listed}{rest}"
         raise UserError(f"image {path} cannot be used: {fault}{more}: mend, convert or remove what is bad")
 
 
@@ -119,63 +106,37 @@ def _find_faults(pool: ThreadPoolExecutor, paths: Sequence[Path], decode: bool =
         return []
     # All of Pillow's formats are loaded once here, so that the threads do not do it all at the same time.
     Image.init()
+    # The threads silence warnings too and may leave that behind; this restores what was.
     with warnings.catch_warnings(), _progress(len(paths)) as advance:
-        # Pillow warns of large images, which are refused below, and of odd EXIF data, which do not matter here.
-        warnings.simplefilter("ignore")
         return _each(pool, lambda path: _fault(path, decode), paths, advance)
 
 
 def _fault(path: Path, decode: bool) -> str | None:
     """What is wrong with a file, in words; None where nothing is."""
     try:
+        check_regular(path)
         with path.open("rb") as file:
-            start = file.read(len(_JPEG_START))
+            start = file.read(len(jpeg.START))
             if not start:
                 return "it is empty"
-            fault = _jpeg_fault(file) if start == _JPEG_START else _other_fault(file)
+            fault = _jpeg_fault(file) if start == jpeg.START else _other_fault(file)
         if fault is None and decode:
-            with Image.open(path) as image:
-                image.load()
+            with opened(path) as image:
+                upright(image)
         return fault
-    except Image.DecompressionBombError:
-        return _too_large()
-    except UnidentifiedImageError:
-        return "its header is not that of an image"
-    except OSError as error:
-        return error.strerror or "it is cut short or damaged"
-    except Exception:  # On damaged bytes Pillow's readers raise SyntaxError, ValueError, struct.error and others.
-        return "it is damaged"
+    except Exception as error:
+        return explain(error)
 
 
 def _other_fault(file: IO[bytes]) -> str | None:
-    """What is wrong with a file that is no JPEG; raises what Pillow raises on damaged ones."""
+    """Look at a file that is no JPEG; raises what Pillow raises on damaged ones."""
     file.seek(0)
-    with Image.open(file) as image:
-        fault = _kind_fault(image)
-        if fault is None and image.format == "PNG":
+    with opened(file) as image:
+        if image.format == "PNG" and is_alike(image):
             image.verify()
-        elif fault is None:
-            image.load()
-        return fault
-
-
-def _kind_fault(image: Image.Image) -> str | None:
-    """What keeps an image from being decoded going by its header alone."""
-    kind = image.format or "unknown"
-    if kind not in _MODES:
-        return f"MindSpore does not decode {kind} files (JPEG and PNG are best)"
-    if image.mode not in _MODES[kind]:
-        return f"its pixels ({kind}, mode {image.mode}) are not read alike by MindSpore and Pillow (8-bit RGB is best)"
-    if kind == "TIFF" and image.info.get("compression") not in _TIFF_COMPRESSIONS:
-        return f"MindSpore does not decode TIFF compressed by {image.info.get('compression')}"
-    # Pillow itself only warns up to twice this number.
-    if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
-        return _too_large()
+        else:
+            upright(image)
     return None
-
-
-def _too_large() -> str:
-    return f"it claims more than {Image.MAX_IMAGE_PIXELS:,} pixels, as a decompression bomb does"
 
 
 def _jpeg_fault(file: IO[bytes]) -> str | None:
@@ -185,61 +146,17 @@ def _jpeg_fault(file: IO[bytes]) -> str | None:
     impossible tables, say). So the start is made here, on the header and a little of the data, at an eighth of the
     size. Where there are several scans, as in a progressive file, the start reads them all.
     """
-    scan = _find_scan(file)
+    scan = jpeg.find_scan(file)
     if scan is None:
         return "it is a JPEG that ends before its picture begins, or of a kind that is not decoded (lossless)"
-    if not _has_end(file, scan.offset):
+    if not jpeg.has_end(file, scan.offset):
         return "it is a JPEG that is cut short (it has no end-of-image marker)"
     file.seek(0)
-    head = file.read(scan.offset + _START_BYTES) + _JPEG_END if scan.is_only else file.read()
-    with Image.open(BytesIO(head), formats=("JPEG",)) as image:
-        fault = _kind_fault(image)
-        if fault is None:
-            image.draft(None, (1, 1))
-            image.load()
-        return fault
-
-
-class _Scan(NamedTuple):
-    """Where a JPEG's first scan begins, and whether it is the only one."""
-
-    offset: int
-    is_only: bool
-
-
-def _find_scan(file: IO[bytes]) -> _Scan | None:
-    """Walk a JPEG's markers (ITU T.81, annex B) to its first scan; None if that or a frame header is missing."""
-    file.seek(2)
-    frame = b""
-    progressive = False
-    while len(head := file.read(4)) == 4 and head[0] == 0xFF:
-        marker, length = head[1], int.from_bytes(head[2:], "big")
-        if marker == 0xFF:  # A fill byte: the marker is one byte further on.
-            file.seek(-3, os.SEEK_CUR)
-        elif length < 2:
-            return None
-        elif marker == 0xDA:
-            components = file.read(1)
-            return _Scan(file.tell(), not progressive and components == frame[5:6]) if frame else None
-        elif marker in _FRAMES:
-            frame, progressive = file.read(length - 2), marker in _PROGRESSIVE_FRAMES
-        else:
-            file.seek(length - 2, os.SEEK_CUR)
+    head = file.read(scan.offset + _START_BYTES) + jpeg.END if scan.is_only else file.read()
+    with opened(BytesIO(head)) as image:
+        image.draft(None, (1, 1))
+        image.load()
     return None
-
-
-def _has_end(file: IO[bytes], scan: int) -> bool:
-    """Whether an end-of-image marker follows the first scan.
-
-    Coded data cannot hold FF D9, since there a zero follows every FF. The marker is nearly always at the very end;
-    what cameras append may hide it, and then all of the file is searched.
-    """
-    size = file.seek(0, os.SEEK_END)
-    for start in (max(scan, size - 64), scan):
-        file.seek(start)
-        if _JPEG_END in file.read():
-            return True
-    return False
 
 
 def _each(

@@ -14,6 +14,7 @@ import numpy as np
 
 from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.data.datasets.base import Records, Split
+from mindcv_shufflenet.data.decoding import decodable
 from mindcv_shufflenet.data.erasing import Erasing
 from mindcv_shufflenet.data.headers import find_undecodable
 from mindcv_shufflenet.data.mixing import Mixing
@@ -200,8 +201,9 @@ class _Source:
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32]:
         image = self.images[index]
-        pixels = np.fromfile(image, np.uint8) if isinstance(image, Path) else image
-        return pixels, self.labels[index]
+        if isinstance(image, Path):
+            image = np.frombuffer(decodable(image.read_bytes()), np.uint8)
+        return image, self.labels[index]
 
 
 def train_loader(config: Config, split: Split, workers: int, rank: int = 0, ranks: int = 1) -> Loader:

@@ -25,6 +25,7 @@ from PIL import Image, JpegImagePlugin
 
 from mindcv_shufflenet.data.datasets.base import Records, Split
 from mindcv_shufflenet.data.datasets.mindrecord import FORMAT, fault_of, files_of, manifest_path
+from mindcv_shufflenet.data.decoding import decodable, explain, opened
 from mindcv_shufflenet.errors import RunError, UserError, first_line
 from mindcv_shufflenet.files import atomic_write, publish
 
@@ -218,16 +219,16 @@ def _fitting(image: Path | np.ndarray, short_side: int | None) -> bytes:
     if len(content) > _LARGEST:
         raise UserError(
             f"image {image} has {len(content) / 2**20:.1f} MB and a MindRecord file takes {_LARGEST / 2**20:.1f} MB at"
-            " most: give --short_side, or store it as a JPEG"
+            " most: give --short_side, or store it as an upright JPEG"
         )
     return content
 
 
 def encoded(image: Path | np.ndarray, short_side: int | None) -> bytes:
-    """Return the bytes of an image file, made smaller if its short side is above ``short_side``.
+    """Return the bytes of an image, upright for MindSpore, and smaller if its short side is above ``short_side``.
 
-    A JPEG keeps its quantisation tables and its chroma subsampling, so that its quality stays. Pixels without a file
-    become PNG.
+    A file whose pixels MindSpore reads as they are to be, and that is small enough, stays as it is. A JPEG that is made
+    smaller keeps its quantisation tables and its chroma subsampling, so that its quality stays; all else becomes PNG.
 
     Raises:
         UserError: it cannot be decoded.
@@ -238,22 +239,23 @@ def encoded(image: Path | np.ndarray, short_side: int | None) -> bytes:
         content = image.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read the image {image}: {error.strerror}; check its permissions") from error
-    if short_side is None:
-        return content
     try:
-        with Image.open(io.BytesIO(content)) as picture:
+        upright = decodable(content)
+        with opened(io.BytesIO(upright)) as picture, opened(io.BytesIO(content)) as original:
+            if short_side is None or min(picture.size) <= short_side:
+                return content if upright is content else _saved(picture, "PNG")
             share = short_side / min(picture.size)
-            if share >= 1:
-                return content
             size = (max(short_side, round(picture.width * share)), max(short_side, round(picture.height * share)))
             colours = picture.convert("RGB") if picture.mode in ("P", "1") else picture
             smaller = colours.resize(size, Image.Resampling.LANCZOS)
-            if not isinstance(picture, JpegImagePlugin.JpegImageFile):
+            if not isinstance(original, JpegImagePlugin.JpegImageFile):
                 return _saved(smaller, "PNG")
-            sampling = JpegImagePlugin.get_sampling(picture)
-            return _saved(smaller, "JPEG", qtables=picture.quantization, subsampling=max(sampling, 0))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"image {image} cannot be resized: {error}; mend it or take it out of the data set") from error
+            sampling = max(JpegImagePlugin.get_sampling(original), 0)
+            return _saved(smaller, "JPEG", qtables=original.quantization, subsampling=sampling)
+    except Exception as error:
+        raise UserError(
+            f"image {image} cannot be packed: {explain(error)}; mend it or take it out of the data set"
+        ) from error
 
 
 def _saved(image: Image.Image, kind: str, **options: Any) -> bytes:

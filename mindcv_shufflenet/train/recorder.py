@@ -22,7 +22,7 @@ from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.files import atomic_write
 from mindcv_shufflenet.parallel.device import Machine
 from mindcv_shufflenet.parallel.group import current
-from mindcv_shufflenet.run_directory import CLASSES_FILE, OPTIONS_FILE, Classes
+from mindcv_shufflenet.run_directory import CLASSES_FILE, OPTIONS_FILE, SPLIT_FILE, Classes, HeldOut
 from mindcv_shufflenet.train.state import Circumstances, Data, Progress, Row, first_non_finite, save_state
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
 from mindcv_shufflenet.weights.metadata import metadata_of
@@ -50,12 +50,21 @@ class Recorder:
         self.best, self.last, self.state, self.log = run_paths(config, self.folder)
         self.writes = current().is_first
 
-    def begin(self, progress: Progress, classes: Classes, resumed: Path | None, *, is_rewound: bool = False) -> None:
+    def begin(
+        self,
+        progress: Progress,
+        classes: Classes,
+        held_out: HeldOut | None,
+        resumed: Path | None,
+        *,
+        is_rewound: bool = False,
+    ) -> None:
         """Write what is known before the first step.
 
         Args:
             progress: where the training begins.
             classes: written to ``classes.json``.
+            held_out: the validation images that were drawn, written to ``split.json``.
             resumed: the state that the training goes on from. One of another folder brings its checkpoints along;
                 None replaces what another run has left here.
             is_rewound: the training goes on from an earlier epoch than that state's, so the last checkpoint is the
@@ -75,6 +84,8 @@ class Recorder:
                     _remove(path)
         _write_text(self.folder / OPTIONS_FILE, yaml.safe_dump(self.config.recipe(), sort_keys=False))
         _write_text(self.folder / CLASSES_FILE, json.dumps(classes._asdict(), indent=1))
+        if held_out:
+            _write_text(self.folder / SPLIT_FILE, json.dumps(held_out._asdict(), indent=1))
         self._write_log(progress.rows)
 
     def end_epoch(self, progress: Progress, is_best: bool) -> None:
@@ -187,7 +198,7 @@ def run_files(config: Config) -> list[Path]:
     """Return the files of a run of this model in its run directory."""
     folder, model = Path(config.ckpt_save_dir), glob.escape(config.network)
     own = ("last.state", "last.ckpt", "best.ckpt", "[0-9]*_[0-9]*.ckpt")
-    patterns = [OPTIONS_FILE, CLASSES_FILE, "log.csv", *(f"{model}-{name}" for name in own)]
+    patterns = [OPTIONS_FILE, CLASSES_FILE, SPLIT_FILE, "log.csv", *(f"{model}-{name}" for name in own)]
     return [path for pattern in patterns for path in sorted(folder.glob(pattern))]
 
 

@@ -30,12 +30,18 @@ PREPROCESSING_OPTIONS = (
 )
 
 
+# What decides which images the weights were validated on, apart from where these lie.
+DATA_OPTIONS = ("dataset", "train_split", "val_split", "val_ratio", "seed")
+
+_RECORDED = (*NETWORK_OPTIONS, *PREPROCESSING_OPTIONS, *DATA_OPTIONS)
+
+
 class Metadata(NamedTuple):
     """What is known of the weights in a file.
 
     Attributes:
-        options: ``model`` and, as far as they are known, the options of network and preprocessing, as ``schema.py``
-            names them.
+        options: ``model`` and, as far as they are known, the options of network, preprocessing and data, as
+            ``schema.py`` names them.
         classes: that the network was trained on.
         epoch: after which the weights were saved.
     """
@@ -53,7 +59,7 @@ class Metadata(NamedTuple):
 def metadata_of(config: Config, classes: Classes | None, epoch: int | None = None) -> Metadata:
     """Return the metadata of weights that were trained with these options."""
     options = config.recipe()
-    names = [name for name in (*NETWORK_OPTIONS, *PREPROCESSING_OPTIONS) if options[name] is not None]
+    names = [name for name in _RECORDED if options[name] is not None]
     return Metadata({"model": config.network} | {name: options[name] for name in names}, classes, epoch)
 
 
@@ -62,7 +68,7 @@ def parse_metadata(text: str) -> Metadata | None:
     try:
         content = json.loads(text)
         options = content["options"]
-        known = {name: options[name] for name in ("model", *NETWORK_OPTIONS, *PREPROCESSING_OPTIONS) if name in options}
+        known = {name: options[name] for name in ("model", *_RECORDED) if name in options}
         checked = parse_config(known)
         classes = content["classes"] and classes_of(content["classes"]["names"], content["classes"]["indices"])
         epoch = content["epoch"]

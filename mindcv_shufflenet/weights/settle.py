@@ -9,11 +9,11 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from mindcv_shufflenet.config import Config
-from mindcv_shufflenet.run_directory import OPTIONS_FILE, Classes, RunRecord, read_run_of
+from mindcv_shufflenet.run_directory import OPTIONS_FILE, Classes, HeldOut, RunRecord, read_run_of
 from mindcv_shufflenet.weights.download import fetch_to_cache
 from mindcv_shufflenet.weights.keys import POOL_OF_LAYOUT
 from mindcv_shufflenet.weights.load import Weights, read_weights
-from mindcv_shufflenet.weights.metadata import NETWORK_OPTIONS, PREPROCESSING_OPTIONS
+from mindcv_shufflenet.weights.metadata import DATA_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS
 from mindcv_shufflenet.weights.pretrained import (
     ALIASES,
     RECORDS,
@@ -41,6 +41,7 @@ class Settled(NamedTuple):
         tells_model: whether the file or its run directory tells the model.
         is_known: whether anything tells the preprocessing.
         classes: that the weights were trained on; None where nothing tells.
+        held_out: the validation images that their run has drawn; None where it has drawn none.
     """
 
     config: Config
@@ -48,6 +49,7 @@ class Settled(NamedTuple):
     tells_model: bool
     is_known: bool
     classes: Classes | None
+    held_out: HeldOut | None
 
 
 def network_options(config: Config) -> dict[str, Any]:
@@ -82,13 +84,14 @@ def open_weights(config: Config) -> Weights | None:
     return read_weights(fetch_record(default_record(config.model))) if config.pretrained else None
 
 
-def settle(config: Config, given: Collection[str], weights: Weights | None) -> Settled:
+def settle(config: Config, given: Collection[str], weights: Weights | None, *, with_data: bool = False) -> Settled:
     """Take over the options that belong to the weights, where the user has not said otherwise.
 
     Args:
         config: the options.
         given: the names of the options that the user gave.
         weights: what :func:`open_weights` returned; None if they are not read.
+        with_data: take over, too, which images the weights were validated on.
     """
     notes = ["pretrained is not read, since ckpt_path is given"] if config.pretrained and config.ckpt_path else []
     run = read_run_of(config.ckpt_path)
@@ -98,13 +101,15 @@ def settle(config: Config, given: Collection[str], weights: Weights | None) -> S
     if "model" not in given:
         config, told = _take_over(config, (), [_only(source, ("model",)) for source in recorded])
         notes += told
-    sources = _sources(config, weights, run)
+    sources = _sources(config, weights, recorded)
+    if with_data:
+        sources += [_only(source, _data_names(config, given, source)) for source in recorded]
     config, told = _take_over(config, given, sources)
     notes += told
     is_known = any("mean" in source.options for source in sources)
     if weights and not is_known:
         notes += _assumed(config, given, weights)
-    return Settled(config, notes, bool(recorded), is_known, (own and own.classes) or run.classes)
+    return Settled(config, notes, bool(recorded), is_known, (own and own.classes) or run.classes, run.held_out)
 
 
 def _take_over(config: Config, given: Collection[str], sources: list[Source]) -> tuple[Config, list[str]]:
@@ -120,13 +125,17 @@ def _take_over(config: Config, given: Collection[str], sources: list[Source]) ->
     return (config.replace(**changes) if changes else config), notes
 
 
-def _sources(config: Config, weights: Weights | None, run: RunRecord) -> list[Source]:
+def _data_names(config: Config, given: Collection[str], source: Source) -> tuple[str, ...]:
+    """The options of data that a source may tell: none if the user names another data set."""
+    is_other = "dataset" in given and source.options.get("dataset") != config.dataset
+    return () if is_other else ("data_dir", *DATA_OPTIONS)
+
+
+def _sources(config: Config, weights: Weights | None, recorded: list[Source]) -> list[Source]:
     """What says something of the weights of the configured network, the weakest first."""
     names = (*NETWORK_OPTIONS, *PREPROCESSING_OPTIONS)
     record = record_of(config)
-    recorded = [
-        source for source in _recorded(weights, run) if source.options["model"].partition(".")[0] == config.network
-    ]
+    recorded = [source for source in recorded if source.options["model"].partition(".")[0] == config.network]
     sources = []
     origin = RECORDS.get(f"{config.network}.{TAG_OF_DIALECT.get(weights.dialect)}") if weights else None
     if weights and origin and not record and not recorded:

@@ -13,19 +13,19 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from mindcv_shufflenet.__main__ import run
-from mindcv_shufflenet.data.datasets import DATASETS, Reader, Split
+from mindcv_shufflenet.data.datasets import DATASETS, Reader, Request, Split
 from mindcv_shufflenet.files import atomic_write
 from mindcv_shufflenet.weights import keys
 
 SMALL_BLOCKS, SMALL_TENSORS = (1, 1, 1), 86
 
 
-def remembered_digits(data_dir: Path, split: str, train_split: str) -> Split:
+def remembered_digits(request: Request) -> Split:
     """Read a split from where the first process of the test session has put it."""
-    path = Path(os.environ["MINDCV_SHUFFLENET_HOME"]) / f"digits-{split}.pickle"
+    path = Path(os.environ["MINDCV_SHUFFLENET_HOME"]) / f"digits-{request.split}.pickle"
     if path.exists():
         return pickle.loads(path.read_bytes())
-    digits = READ_DIGITS(data_dir, split, train_split)
+    digits = READ_DIGITS(request)
     with atomic_write(path) as file:
         pickle.dump(digits, file)
     return digits

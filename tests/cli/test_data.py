@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mindcv_shufflenet.data.datasets import DATASETS, open_split
+from mindcv_shufflenet.data.datasets import DATASETS, Request, open_split
 from tests.cli.conftest import TINY, Command
 
 pytestmark = pytest.mark.usefixtures("small")
@@ -37,7 +37,9 @@ def test_another_packing_beside_it_and_overwriting_leave_it_alone(tmp_path: Path
     assert "note: num_parallel_workers=999: " in output
     assert (tmp_path / "val-clean-00000-of-00001.mindrecord").is_file()
     assert {path.name for path in tmp_path.iterdir()} == {*before, "val-clean-00000-of-00001.mindrecord"}
-    assert open_split("mindrecord", tmp_path, "val").class_to_index == {str(digit): digit for digit in range(10)}
+    assert open_split("mindrecord", Request(tmp_path, "val")).class_to_index == {
+        str(digit): digit for digit in range(10)
+    }
     status, _, error = command("data", "prepare", tmp_path, "--dataset", "digits", "--short_side", 4)
     assert status == 2
     assert f"{tmp_path} holds a packing of other images or with other options; give --overwrite" in error
@@ -48,7 +50,7 @@ def test_the_crop_of_cifar10_is_told(tmp_path: Path, command: Command, monkeypat
     monkeypatch.setitem(DATASETS, "cifar10", DATASETS["digits"])
     status, output, error = command("data", "prepare", tmp_path, "--dataset", "cifar10", "--train_split", "val")
     assert status == 0, error
-    assert output.splitlines()[-1].endswith(f"--data_dir {tmp_path} --train_crop padded")
+    assert output.splitlines()[-1].endswith(f"--data_dir {tmp_path} --train_crop padded`")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from PIL import Image, JpegImagePlugin
 
 from mindcv_shufflenet.config import parse_config
 from mindcv_shufflenet.data import records
-from mindcv_shufflenet.data.datasets import Split, open_split
+from mindcv_shufflenet.data.datasets import Request, Split, open_split
 from mindcv_shufflenet.data.datasets.base import Records
 from mindcv_shufflenet.data.loader import eval_loader, train_loader
 from mindcv_shufflenet.data.records import encoded, pack, read_back
@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def photos(folder: Path) -> Split:
-    return open_split("folder", folder, "train")
+    return open_split("folder", Request(folder, "train"))
 
 
 @pytest.fixture(scope="module")
@@ -70,18 +70,18 @@ def test_the_records_are_the_files(photos: Split, packed: Path, tmp_path: Path) 
     assert content(packed) == expected
     smaller = pack(photos, "train", tmp_path, {"dataset": "folder"}, **(OPTIONS | {"short_side": 20}))
     assert [shard["images"] for shard in smaller.shards] == [4, 4, 3]
-    split = open_split("mindrecord", packed, "train")
+    split = open_split("mindrecord", Request(packed, "train"))
     assert isinstance(split.images, Records)
     np.testing.assert_array_equal(split.labels, photos.labels)
     assert (split.class_names, split.class_to_index) == (photos.class_names, photos.class_to_index)
-    assert split.images.checksum != open_split("mindrecord", tmp_path, "train").images.checksum
+    assert split.images.checksum != open_split("mindrecord", Request(tmp_path, "train")).images.checksum
     names = {path.name for path in packed.iterdir()}
     shards = {f"train-0000{number}-of-00003.mindrecord" for number in range(3)}
     assert names == {"train.json"} | shards | {f"{shard}.db" for shard in shards}
 
 
 def test_training_from_records_reads_what_the_files_give(photos: Split, packed: Path) -> None:
-    split = open_split("mindrecord", packed, "train")
+    split = open_split("mindrecord", Request(packed, "train"))
     options = {"image_resize": 32, "batch_size": 3, "re_prob": 0.5, "drop_remainder": False}
     config = parse_config(options | {"aug_repeats": 2, "mixup": 0.2, "cutmix": 1.0})
     for make in (train_loader, eval_loader):
@@ -110,7 +110,7 @@ def test_packing_goes_on_where_it_was_stopped(photos: Split, packed: Path, tmp_p
     with pytest.raises(StoppedError):
         pack(photos, "train", out, {}, on_shard=stop_after_one, **options)
     with pytest.raises(UserError, match="images of train: the packing was stopped"):
-        open_split("mindrecord", out, "train")
+        open_split("mindrecord", Request(out, "train"))
     kept = {path.name: path.stat().st_mtime_ns for path in out.glob("*.mindrecord")}
     assert 0 < len(kept) < COUNT
     counts: list[int] = []
@@ -135,7 +135,7 @@ def test_smaller_images_keep_their_quality(photos: Split, tmp_path: Path) -> Non
 
 
 def test_pixels_become_png(tmp_path: Path) -> None:
-    digits = open_split("digits", "", "val")
+    digits = open_split("digits", Request(Path(), "val"))
     assert isinstance(digits.images, np.ndarray)
     few = Split(digits.images[:5], digits.labels[:5], digits.class_names, digits.class_to_index)
     pack(few, "val", tmp_path, {}, **OPTIONS)
@@ -180,39 +180,39 @@ def test_what_is_read_back_is_compared(packed: Path) -> None:
 
 def test_a_packing_that_is_not_whole_is_told(copied: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="shufflenet data prepare"):
-        open_split("mindrecord", tmp_path, "train")
+        open_split("mindrecord", Request(tmp_path, "train"))
     shard = next(copied.glob("*.mindrecord"))
     shard.rename(tmp_path / "elsewhere")
     with pytest.raises(UserError, match=f"no {shard}, unlike what train.json tells"):
-        open_split("mindrecord", copied, "train")
+        open_split("mindrecord", Request(copied, "train"))
     (tmp_path / "elsewhere").rename(shard)
     whole = shard.read_bytes()
     shard.write_bytes(whole[:-1])
     with pytest.raises(
         UserError, match=f"{shard} has {len(whole) - 1} bytes and not {len(whole)}, unlike what train.json"
     ):
-        open_split("mindrecord", copied, "train")
+        open_split("mindrecord", Request(copied, "train"))
     shard.write_bytes(whole)
     manifest = copied / "train.json"
     text = manifest.read_text()
     manifest.write_text(text[: len(text) // 2])
     with pytest.raises(UserError, match=f"cannot read {manifest}"):
-        open_split("mindrecord", copied, "train")
+        open_split("mindrecord", Request(copied, "train"))
     manifest.write_text(json.dumps({"labels": []}))
     with pytest.raises(UserError, match=f"cannot read {manifest}"):
-        open_split("mindrecord", copied, "train")
+        open_split("mindrecord", Request(copied, "train"))
 
 
 def test_an_image_that_cannot_be_resized_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"bad\.jpg cannot be resized"):
+    with pytest.raises(UserError, match=r"bad\.jpg cannot be packed"):
         encoded(tmp_path / "bad.jpg", 20)
 
 
 def test_a_shard_with_other_content_is_told(copied: Path) -> None:
     for shard in copied.glob("*.mindrecord*"):
         shard.write_bytes(bytes(shard.stat().st_size))
-    loader = train_loader(parse_config({"batch_size": 2}), open_split("mindrecord", copied, "train"), 1)
+    loader = train_loader(parse_config({"batch_size": 2}), open_split("mindrecord", Request(copied, "train")), 1)
     with pytest.raises(UserError, match=f"cannot read the MindRecord files in {copied}"):
         list(loader.batches(0))
 
@@ -230,14 +230,14 @@ def test_an_image_that_fits_no_record_is_named(photos: Split, tmp_path: Path, mo
 PACK = """
 import sys
 from pathlib import Path
-from mindcv_shufflenet.data.datasets import open_split
+from mindcv_shufflenet.data.datasets import Request, open_split
 from mindcv_shufflenet.data.records import pack
 
 def note(images):
     print("packed", images, flush=True)
 
 if __name__ == "__main__":
-    split = open_split("folder", sys.argv[1], "train")
+    split = open_split("folder", Request(Path(sys.argv[1]), "train"))
     pack(split, "train", Path(sys.argv[2]), {}, images_per_shard=1, short_side=None, processes=1, on_shard=note)
 """
 

@@ -1,10 +1,12 @@
 """Validation gives the same figures for every batch size, and leaves the network as it was."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from mindcv_shufflenet.config import parse_config
-from mindcv_shufflenet.data.datasets import open_split
+from mindcv_shufflenet.data.datasets import Request, open_split
 from mindcv_shufflenet.data.loader import eval_loader
 from mindcv_shufflenet.evaluate.evaluator import evaluate
 from mindcv_shufflenet.models.registry import create_model
@@ -13,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("small")
 
 
 def test_the_batch_size_changes_nothing() -> None:
-    split = open_split("digits", "", "val")
+    split = open_split("digits", Request(Path(), "val"))
     network = create_model("shufflenet_v2_x0_5", stem="cifar", num_classes=10)
     network.set_train(True)
     figures = []
@@ -27,7 +29,7 @@ def test_the_batch_size_changes_nothing() -> None:
 
 
 def test_top_k_is_that_of_the_logits() -> None:
-    split = open_split("digits", "", "val")
+    split = open_split("digits", Request(Path(), "val"))
     network = create_model("shufflenet_v2_x0_5", stem="cifar", num_classes=10)
     config = parse_config({"dataset": "digits", "image_resize": 16, "crop_pct": 1.0, "batch_size": 100})
     seen: list[np.ndarray] = []

@@ -1,22 +1,21 @@
-"""The data sets by name: ``open_split("digits", "", "val")``. No MindSpore in this room."""
+"""The data sets by name: ``open_split("digits", Request(Path(), "val"))``. No MindSpore in this room."""
 
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mindcv_shufflenet.data.datasets import cifar10, digits, folder, imagenet, mindrecord, tiny_imagenet
-from mindcv_shufflenet.data.datasets.base import Split
+from mindcv_shufflenet.data.datasets.base import Request, Split
 from mindcv_shufflenet.errors import UserError, nearest
 
-__all__ = ["DATASETS", "Reader", "Split", "open_split"]
+__all__ = ["DATASETS", "Reader", "Request", "Split", "open_split"]
 
 
 @dataclass(frozen=True)
 class Reader:
-    """How a data set is read, ``read_split(data_dir, split, train_split)``, and fetched where that is possible."""
+    """How a data set is read, and fetched where that is possible."""
 
-    read_split: Callable[[Path, str, str], Split]
+    read_split: Callable[[Request], Split]
     download: Callable[[Path], None] | None = None
 
 
@@ -30,21 +29,12 @@ DATASETS: dict[str, Reader] = {
 }
 
 
-def open_split(
-    dataset: str,
-    data_dir: str | os.PathLike[str],
-    split: str,
-    *,
-    train_split: str = "train",
-    download: bool = False,
-) -> Split:
+def open_split(dataset: str, request: Request, *, download: bool = False) -> Split:
     """Read one split of a data set; image files are listed, not opened.
 
     Args:
         dataset: a name of ``DATASETS``.
-        data_dir: the data set's folder. Without meaning for ``digits``.
-        split: ``train``, ``val`` or another split that the data set has.
-        train_split: the split that fixes the class indices of a ``folder`` data set.
+        request: which split.
         download: fetch the data set first if its files are missing; for ``cifar10`` alone.
 
     Raises:
@@ -56,7 +46,7 @@ def open_split(
             f"unknown data set {dataset}{nearest(dataset.lower(), DATASETS)}; there are {', '.join(DATASETS)}"
         )
     # The shell leaves the ~ of --data_dir=~/data as it is, and YAML does too.
-    root = Path(data_dir).expanduser()
+    root = request.data_dir.expanduser()
     if download:
         if reader.download is None:
             able = ", ".join(name for name, other in DATASETS.items() if other.download)
@@ -65,6 +55,6 @@ def open_split(
             )
         reader.download(root)
     try:
-        return reader.read_split(root, split, train_split)
+        return reader.read_split(replace(request, data_dir=root))
     except OSError as error:
         raise UserError(f"cannot read the data set {dataset} in {root}: {error}; check its permissions") from error

@@ -1,20 +1,24 @@
-"""What every data-set reader hands back, and the listing of image files that the readers share."""
+"""What every data-set reader is asked and hands back, and the listing of files that the readers share."""
 
+import codecs
 import hashlib
 import json
 import os
+import unicodedata
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.run_directory import Classes, HeldOut
 
-# The file types that the pipeline decodes (data/headers.py says how that was found out).
+# The file types that are images of a data set; torchvision's list and a few more names of the same kinds.
 IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"}
+    {".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 
 # Files that desktops leave behind unasked; nobody means them to be data.
@@ -42,6 +46,31 @@ class Records:
         return Records(self.files, self.rows[chosen], self.checksum)
 
 
+@dataclass(frozen=True)
+class Request:
+    """Which split of a data set is wanted, and what decides about it.
+
+    Attributes:
+        data_dir: the data set's folder. Without meaning for ``digits``.
+        split: the one that is wanted: ``train_split``, ``val_split`` or another that the data set has.
+        train_split: the split that fixes the class indices of a ``folder`` data set.
+        val_split: the validation split. The name ``val`` stands for whatever the data set has for it.
+        val_ratio: share of the images that is held out where a ``folder`` data set has no validation split; None: none.
+        seed: of the drawing of these images.
+        classes: of the run whose weights are to be used; they decide the class indices of a ``folder`` data set.
+        held_out: the images that this run has held out; used in the place of a new drawing.
+    """
+
+    data_dir: Path
+    split: str
+    train_split: str = "train"
+    val_split: str = "val"
+    val_ratio: float | None = None
+    seed: int = 42
+    classes: Classes | None = None
+    held_out: HeldOut | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """One split of a data set, not decoded.
@@ -51,13 +80,20 @@ class Split:
             they are at hand.
         labels: class indices ``[N] int32``, in the order of ``images``.
         class_names: the name of class ``i`` at position ``i``. Names for people: ImageNet has two called ``crane``.
-        class_to_index: folder name, wnid or class name -> index. One entry a class.
+        class_to_index: folder name, wnid or class name -> index. One entry a class that the data set has.
+        notes: lines for the user.
+        held_out: the validation images, where they were drawn from the training images.
+        is_guess: class indices are positions among the folders of a split that is not the training split, since
+            nothing else tells them.
     """
 
     images: list[Path] | Records | np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
     class_to_index: dict[str, int]
+    notes: tuple[str, ...] = ()
+    held_out: HeldOut | None = None
+    is_guess: bool = False
 
     def __len__(self) -> int:
         return len(self.images)
@@ -92,6 +128,50 @@ def checksum(split: Split, data_dir: str | os.PathLike[str]) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
+class Listing(NamedTuple):
+    """The files of a folder, sorted.
+
+    Attributes:
+        images: what has an image's suffix.
+        strangers: what has not.
+    """
+
+    images: list[Path]
+    strangers: list[Path]
+
+
+def normal(name: str) -> str:
+    """Return a name in Unicode's composed form (NFC), since macOS writes an accent as a letter of its own."""
+    return unicodedata.normalize("NFC", name)
+
+
+def told_strangers(strangers: Collection[Path]) -> tuple[str, ...]:
+    """A line that counts the files that are passed over; none where there are none."""
+    if not strangers:
+        return ()
+    files = (
+        "1 file without an image's suffix is"
+        if len(strangers) == 1
+        else (f"{len(strangers)} files without an image's suffix are")
+    )
+    return (f"{files} passed over (first: {min(strangers)})",)
+
+
+def read_text(path: Path) -> str:
+    """The text of a list, as editors of all systems write it: with or without a byte order mark, any line ends.
+
+    Raises:
+        UserError: it cannot be read, or is no text.
+    """
+    try:
+        content = path.read_bytes()
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if wide else "utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path} as text: {error}; check the file and its permissions") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def split_folder(data_dir: Path, split: str, layout: str) -> Path:
     """The folder of a split.
 
@@ -103,7 +183,10 @@ def split_folder(data_dir: Path, split: str, layout: str) -> Path:
     folder = data_dir / split
     if not folder.is_dir():
         there = ", ".join(list_folders(data_dir)[:10]) or "none"
-        raise UserError(f"no folder {folder} (folders in {data_dir}: {there}); expected is {layout}")
+        raise UserError(
+            f"no folder {folder} (folders in {data_dir}: {there}); expected is {layout};"
+            " --train_split and --val_split take other names"
+        )
     return folder
 
 
@@ -113,28 +196,21 @@ def list_folders(folder: Path) -> list[str]:
         return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
 
 
-def list_images(
-    folder: Path, recursive: bool = True, strict: bool = True, suffixes: Collection[str] = IMAGE_SUFFIXES
-) -> list[Path]:
-    """The image files in ``folder``, and in the folders below it if ``recursive``, sorted by path.
+def list_images(folder: Path, recursive: bool = True, suffixes: Collection[str] = IMAGE_SUFFIXES) -> Listing:
+    """The files in ``folder``, and in the folders below it if ``recursive``, images and others.
 
     Hidden files and folders, ``Thumbs.db`` and ``desktop.ini`` are left out. No file is opened, and none is looked up
     on its own, so a million files take a few seconds.
 
     Raises:
-        UserError: a folder cannot be read, a link leads back to a folder above it, or (if ``strict``) a file is no
-            image by its suffix. The first such file is named.
+        UserError: a folder cannot be read, or a link leads back to a folder above it.
     """
     images: list[str] = []
     strangers: list[str] = []
     folders = [str(folder)]
     while folders:
         _list_one(folders.pop(), images, strangers, folders if recursive else None, suffixes)
-    if strict and strangers:
-        known = " ".join(sorted(IMAGE_SUFFIXES))
-        raise UserError(f"{min(strangers)} is not an image of a known kind ({known}): convert it or move it elsewhere")
-    images.sort()
-    return [Path(name) for name in images]
+    return Listing([Path(name) for name in sorted(images)], [Path(name) for name in sorted(strangers)])
 
 
 def _list_one(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mindcv_shufflenet.data.datasets.base import Split
+from mindcv_shufflenet.data.datasets.base import Request, Split, read_text
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.weights.archive import unpack_tar
 from mindcv_shufflenet.weights.download import fetch
@@ -33,7 +33,7 @@ class Archive:
 ARCHIVE = Archive("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530")
 
 
-def read_split(data_dir: Path, split: str, _train_split: str = "train") -> Split:
+def read_split(request: Request) -> Split:
     """Read ``train`` (50,000 images) or ``val`` (10,000; ``test`` is the same).
 
     ``data_dir`` holds ``cifar-10-batches-bin`` or is that folder. The training split has no say in its classes.
@@ -44,6 +44,7 @@ def read_split(data_dir: Path, split: str, _train_split: str = "train") -> Split
     Raises:
         UserError: the split is none of these, or a file is missing, of a wrong size, or has a label above 9.
     """
+    data_dir, split = request.data_dir, request.split
     if split not in SPLIT_FILES:
         raise UserError(f"CIFAR-10 has no split {split!r}: use train or val (test is the same as val)")
     folder = _find(data_dir)
@@ -118,7 +119,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     path = folder / "batches.meta.txt"
     if not path.is_file():
         return CLASS_NAMES
-    names = tuple(path.read_text(encoding="utf-8", errors="replace").split())
+    names = tuple(read_text(path).split())
     if not len(names) == len(set(names)) == len(CLASS_NAMES):
         raise UserError(f"{path} must have {len(CLASS_NAMES)} different class names: mend it or remove it")
     return names

@@ -3,17 +3,15 @@
 Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI (1998), the part scikit-learn bundles.
 """
 
-from pathlib import Path
-
 import numpy as np
 
-from mindcv_shufflenet.data.datasets.base import Split
+from mindcv_shufflenet.data.datasets.base import Request, Split
 from mindcv_shufflenet.errors import UserError
 
 VAL_IMAGES = 360
 
 
-def read_split(_data_dir: Path, split: str, _train_split: str = "train") -> Split:
+def read_split(request: Request) -> Split:
     """Read ``train`` (1437 images) or ``val`` (360; ``test`` is the same), each digit in the same share in both.
 
     The folder has no meaning here, since the images lie in the scikit-learn package.
@@ -24,6 +22,7 @@ def read_split(_data_dir: Path, split: str, _train_split: str = "train") -> Spli
     Raises:
         UserError: the split is none of these.
     """
+    split = request.split
     if split not in ("train", "val", "test"):
         raise UserError(f"the digits data set has no split {split!r}: use train or val (test is the same as val)")
     # scikit-learn takes a second to import, which the other data sets need not pay.

@@ -1,58 +1,130 @@
-"""A folder of images per class: ``data_dir/SPLIT/CLASS/**/*.jpg``."""
+"""A folder of images per class: ``data_dir/SPLIT/CLASS/**/*.jpg``, or ``data_dir/CLASS/**/*.jpg`` without splits."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from mindcv_shufflenet.data.datasets.base import Split, list_folders, list_images, split_folder
+from mindcv_shufflenet.data.datasets.base import (
+    Request,
+    Split,
+    list_folders,
+    list_images,
+    normal,
+    split_folder,
+    told_strangers,
+)
+from mindcv_shufflenet.data.datasets.held_out import hold_out
 from mindcv_shufflenet.errors import UserError
 
-LAYOUT = "SPLIT/CLASS/*.jpg (for instance train/cat/001.jpg)"
+LAYOUT = "SPLIT/CLASS/*.jpg (for instance train/cat/001.jpg) or CLASS/*.jpg"
+
+# What the validation split is called where nothing else is said, and what it is taken from if there is no such folder.
+_TRAIN, _VAL, _OTHER_VAL, _TEST = "train", "val", ("validation", "valid"), "test"
+# How people call splits, in any case of the letters; folders of these names are no classes if they hold folders.
+_SPLITS = frozenset({_TRAIN, _VAL, *_OTHER_VAL, _TEST, "training", "testing", "eval", "dev"})
 
 
-def read_split(data_dir: Path, split: str, train_split: str = "train") -> Split:
-    """List the images of ``data_dir/split``; a class is a folder in it, at any depth below.
+class Layout(NamedTuple):
+    """Where the class folders of a split lie.
 
-    Class indices follow the sorted folder names of ``train_split`` where that is there, else of ``split`` itself. So a
-    validation split that lacks a class still has the indices that the network was trained with.
+    Attributes:
+        folder: that holds them.
+        train: the training split's, which fixes the class indices; None if it is not there.
+        is_shared: training and validation images lie in ``folder`` together, and the latter are to be held out.
+        notes: lines for the user.
+    """
+
+    folder: Path
+    train: Path | None
+    is_shared: bool
+    notes: tuple[str, ...]
+
+
+class Listed(NamedTuple):
+    """Files, their labels ``[N] int32``, and the files that are no images."""
+
+    images: list[Path]
+    labels: np.ndarray
+    strangers: list[Path]
+
+
+def read_split(request: Request) -> Split:
+    """List the images of a split; a class is a folder in its folder, at any depth below.
+
+    Class indices are those of the run whose weights are used, if the request tells them. Else they follow the sorted
+    folder names of ``train_split`` where that is there, else of the split itself. So a validation split that lacks
+    a class still has the indices that the network was trained with.
+
+    Without a validation split its images are held out of the training images (:func:`hold_out`).
 
     Raises:
-        UserError: a folder is missing or empty, holds files that are no images, or is a class that training lacks.
+        UserError: a folder is missing or empty, holds images that have no class, is a class that training lacks, or
+            lies too deep.
     """
-    folder = split_folder(data_dir, split, LAYOUT)
-    names = _class_folders(folder)
-    class_names = names
-    if split != train_split and (data_dir / train_split).is_dir():
-        class_names = _class_folders(data_dir / train_split)
-    class_to_index = {name: index for index, name in enumerate(class_names)}
-    for name in names:
-        if name not in class_to_index:
-            raise UserError(
-                f"class {name!r} of {folder} is not among the {len(class_names)} classes of {data_dir / train_split}: "
-                "add it there, or move it elsewhere"
-            )
-    images, labels = list_classes(folder, {name: class_to_index[name] for name in names})
-    return Split(images, labels, tuple(class_names), class_to_index)
+    layout = find_layout(request, LAYOUT)
+    folders = _class_folders(layout.folder)
+    names, class_to_index = _classes(layout, folders, request)
+    images, labels, strangers = list_classes((path, class_to_index[name]) for name in folders for path in folders[name])
+    notes = (*layout.notes, *_odd_classes(layout.folder, folders, names), *told_strangers(strangers))
+    is_guess = not request.classes and (layout.train is None or layout.folder == request.data_dir)
+    held_out = None
+    if layout.is_shared:
+        chosen, held_out, note = hold_out(images, labels, names, request)
+        part = np.flatnonzero(~chosen if request.split == request.train_split else chosen)
+        images, labels = [images[index] for index in part], labels[part]
+        test = f"; the folder {_TEST} is not used" if (request.data_dir / _TEST).is_dir() and layout.train else ""
+        notes = (note + test, *notes)
+    return Split(images, labels, names, class_to_index, notes, held_out, is_guess)
 
 
-def list_classes(folder: Path, classes: dict[str, int]) -> tuple[list[Path], np.ndarray]:
-    """List the images of the class folders ``classes`` (name -> index) in ``folder``.
+def find_layout(request: Request, expected: str) -> Layout:
+    """Find the class folders of a split.
 
-    Returns:
-        The files, class by class in the order given, and their labels ``[N] int32``.
+    Where the user has named neither split, class folders may lie in ``data_dir`` itself, and the validation split may
+    be called ``validation`` or ``valid``, or be missing.
+
+    Raises:
+        UserError: ``data_dir`` or the split's folder is not there; the text names the layout that is ``expected``.
+    """
+    root, train, val = request.data_dir, request.data_dir / request.train_split, request.data_dir / request.val_split
+    may_draw = request.val_ratio is not None and request.split in (request.train_split, request.val_split)
+    if may_draw and request.train_split == _TRAIN and _holds_classes(root):
+        return Layout(root, root, request.val_split == _VAL, ())
+    existing = train if train.is_dir() else None
+    if request.val_split == _VAL and not val.is_dir():
+        other = next((root / name for name in _OTHER_VAL if (root / name).is_dir()), None)
+        if other and request.split == _VAL:
+            return Layout(other, existing, False, (f"there is no folder {val}: {other} is validated in its place",))
+        if not other and may_draw and existing:
+            return Layout(existing, existing, True, ())
+    folder = split_folder(root, request.split, expected)
+    notes: tuple[str, ...] = ()
+    if request.held_out and request.split == request.val_split:
+        notes = (f"{folder} is validated, and not the images that the run has held out",)
+    return Layout(folder, existing, False, notes)
+
+
+def list_classes(folders: Iterable[tuple[Path, int]]) -> Listed:
+    """List the images of class folders, each given with its index, in the order given.
 
     Raises:
         UserError: a class folder holds no image.
     """
     images: list[Path] = []
-    counts = []
-    for name in classes:
-        found = list_images(folder / name)
+    strangers: list[Path] = []
+    indices, counts = [], []
+    for folder, index in folders:
+        found, others = list_images(folder)
         if not found:
-            raise UserError(f"class folder {folder / name} holds no image: fill it or remove it")
+            others_told = f" ({others[0].name} is none of a known kind)" if others else ""
+            raise UserError(f"class folder {folder} holds no image{others_told}: fill it or remove it")
         images += found
+        strangers += others
+        indices.append(index)
         counts.append(len(found))
-    return images, np.repeat(np.array(list(classes.values()), np.int32), counts)
+    return Listed(images, np.repeat(np.array(indices, np.int32), counts), strangers)
 
 
 def refuse_loose_images(folder: Path) -> None:
@@ -63,7 +135,7 @@ def refuse_loose_images(folder: Path) -> None:
     Raises:
         UserError: naming the first such image.
     """
-    loose = loose_images(folder)
+    loose = list_images(folder, recursive=False).images
     if loose:
         raise UserError(
             f"{loose[0]} lies beside the class folders of {folder} and so has no class: "
@@ -71,15 +143,99 @@ def refuse_loose_images(folder: Path) -> None:
         )
 
 
-def loose_images(folder: Path) -> list[Path]:
-    """The images that lie in ``folder`` itself, sorted; other files do not matter."""
-    return list_images(folder, recursive=False, strict=False)
+def _holds_classes(root: Path) -> bool:
+    """Whether the folders in ``root`` are classes: none is a split, or it is a class of a split's name.
+
+    A split holds folders; a class called ``train`` holds images and stands beside other classes.
+    """
+    if not root.is_dir():
+        return False
+    names = list_folders(root)
+    splits = [name for name in names if name.casefold() in _SPLITS]
+    if not splits:
+        return bool(names)
+    return len(splits) < len(names) and not any(list_folders(root / name) for name in splits)
 
 
-def _class_folders(folder: Path) -> list[str]:
-    """The class names of a split's folder, sorted; there is at least one."""
-    names = list_folders(folder)
-    if not names:
+def _class_folders(folder: Path) -> dict[str, list[Path]]:
+    """The folders of each class in a split's folder, sorted by class; names that look alike are one class.
+
+    Raises:
+        UserError: there is none, or images lie beside them.
+    """
+    found = list_folders(folder)
+    if not found:
         raise UserError(f"no class folders in {folder}; expected is {LAYOUT}")
     refuse_loose_images(folder)
-    return names
+    folders: dict[str, list[Path]] = {}
+    for name in sorted(found, key=normal):
+        folders.setdefault(normal(name), []).append(folder / name)
+    return folders
+
+
+def _refuse_wrapper(folders: dict[str, list[Path]], request: Request) -> None:
+    """Refuse a single class folder that holds nothing but several folders, since these are the classes."""
+    (only, *others), *more = folders.values()
+    if others or more:
+        return
+    deepest = only
+    while len(inner := _folders_alone(deepest)) == 1:
+        deepest /= inner[0]
+    if not inner:
+        return
+    inside = deepest.relative_to(request.data_dir)
+    options = [f"--data_dir {deepest}"]
+    if inside.parts[0] in (request.train_split, request.val_split):
+        within = Path(*inside.parts[1:])
+        splits = {"train_split": request.train_split, "val_split": request.val_split}
+        options = [
+            f"--{name} {split}/{within}"
+            for name, split in splits.items()
+            if (request.data_dir / split / within).is_dir()
+        ]
+    raise UserError(
+        f"the only folder in {only.parent} holds folders and no images, so the classes lie deeper ({deepest}/{inner[0]}"
+        f" ... {inner[-1]}): give {' '.join(options)}"
+    )
+
+
+def _folders_alone(folder: Path) -> list[str]:
+    """The folders in a folder that holds no images itself."""
+    return [] if list_images(folder, recursive=False).images else list_folders(folder)
+
+
+def _classes(
+    layout: Layout, folders: dict[str, list[Path]], request: Request
+) -> tuple[tuple[str, ...], dict[str, int]]:
+    """The names of the classes, and their indices.
+
+    Raises:
+        UserError: the split has a class that the run, or the training split, has not; or the classes lie deeper.
+    """
+    if request.classes:
+        names, class_to_index = request.classes
+        origin, advice = "that the checkpoint was trained on", "validate without it"
+    else:
+        is_train = layout.train in (None, layout.folder)
+        naming = folders if is_train or not layout.train else _class_folders(layout.train)
+        _refuse_wrapper(naming, request)
+        names = tuple(naming)
+        class_to_index = {name: index for index, name in enumerate(names)}
+        origin, advice = f"of {layout.train}", "add it there"
+    foreign = next((name for name in folders if name not in class_to_index), None)
+    if foreign is not None:
+        _refuse_wrapper(folders, request)
+        raise UserError(
+            f"class {foreign!r} of {layout.folder} is not among the {len(class_to_index)} classes {origin}: {advice},"
+            " or move it elsewhere"
+        )
+    return tuple(names), class_to_index
+
+
+def _odd_classes(folder: Path, folders: dict[str, list[Path]], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Tell of classes that may not be what is meant."""
+    if len(names) == 1:
+        return (f"{folder} has one class alone, {names[0]}: whatever the network answers is right",)
+    if all(len(_folders_alone(path)) > 1 for paths in folders.values() for path in paths):
+        return (f"the class folders of {folder} hold folders alone: a class is all that lies below one of them",)
+    return ()

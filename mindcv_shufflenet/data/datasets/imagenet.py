@@ -1,31 +1,51 @@
 """ImageNet-1K: ``data_dir/SPLIT/WNID/*.JPEG``, or a flat ``data_dir/SPLIT/*.JPEG`` with a list of labels beside it."""
 
 import re
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
-from mindcv_shufflenet.data.datasets.base import IMAGE_SUFFIXES, Split, list_folders, list_images, split_folder
-from mindcv_shufflenet.data.datasets.folder import list_classes, refuse_loose_images
+from mindcv_shufflenet.data.datasets import folder as folder_reader
+from mindcv_shufflenet.data.datasets.base import (
+    IMAGE_SUFFIXES,
+    Request,
+    Split,
+    list_folders,
+    list_images,
+    normal,
+    read_text,
+    split_folder,
+    told_strangers,
+)
+from mindcv_shufflenet.data.datasets.folder import Listed, list_classes, refuse_loose_images
 from mindcv_shufflenet.errors import UserError
 
 LAYOUT = "SPLIT/WNID/*.JPEG (for instance val/n01440764/ILSVRC2012_val_00000293.JPEG)"
+
+_WNID = re.compile(r"n\d{8}", re.ASCII)
 
 # Where the labels of a flat split may lie, in the order in which they are looked for. The last is Kaggle's.
 LABEL_LISTS = ("{split}.txt", "{split}_labels.txt", "LOC_{split}_solution.csv")
 
 
-def read_split(data_dir: Path, split: str, _train_split: str = "train") -> Split:
+def read_split(request: Request) -> Split:
     """List the images of ``data_dir/split`` with their true class indices, also where only some classes are there.
 
     The index of a wnid is its line in ``data_dir/synsets.txt`` if that file is there, else its place among the 1000
-    of ImageNet-1K. The training split has no say in the classes.
+    of ImageNet-1K. The training split has no say in the classes. Class folders of which none is a wnid are read as a
+    ``folder`` data set.
 
     Raises:
         UserError: a folder is missing or empty, a wnid is unknown, or a flat split's list of labels is missing or
             does not fit its images.
     """
+    data_dir, split = request.data_dir, request.split
+    if not (data_dir / "synsets.txt").is_file() and _has_own_classes(request):
+        read = folder_reader.read_split(request)
+        note = f"the class folders of {data_dir} are no wnids of ImageNet, so they are read as with --dataset folder"
+        return replace(read, notes=(note, *read.notes))
     folder = split_folder(data_dir, split, LAYOUT)
     wnids, class_names, source = read_classes(data_dir)
     class_to_index = {wnid: index for index, wnid in enumerate(wnids)}
@@ -38,10 +58,16 @@ def read_split(data_dir: Path, split: str, _train_split: str = "train") -> Split
                     f"folder {folder / name} is not one of the {len(wnids)} wnids of {source}: remove or rename it, "
                     "or use --dataset=folder for classes of your own"
                 )
-        images, labels = list_classes(folder, {name: class_to_index[name] for name in names})
+        images, labels, strangers = list_classes([(folder / name, class_to_index[name]) for name in names])
     else:
-        images, labels = _read_flat(data_dir, split, class_to_index)
-    return Split(images, labels, class_names, class_to_index)
+        images, labels, strangers = _read_flat(data_dir, split, class_to_index)
+    return Split(images, labels, class_names, class_to_index, told_strangers(strangers))
+
+
+def _has_own_classes(request: Request) -> bool:
+    """Whether the class folders are none of ImageNet's."""
+    names = list_folders(folder_reader.find_layout(request, LAYOUT).folder)
+    return bool(names) and not any(_WNID.fullmatch(name) for name in names)
 
 
 def read_classes(data_dir: Path) -> tuple[list[str], tuple[str, ...], str]:
@@ -57,7 +83,7 @@ def read_classes(data_dir: Path) -> tuple[list[str], tuple[str, ...], str]:
     if not path.is_file():
         return list(bundled), tuple(bundled.values()), "ImageNet-1K"
     wnids: dict[str, str] = {}
-    for number, line in enumerate(_read_text(path).rstrip().split("\n"), start=1):
+    for number, line in enumerate(read_text(path).rstrip().split("\n"), start=1):
         wnid, _, name = line.strip().partition(" ")
         # The line number is the class index, so a line that is skipped would shift every class after it.
         if not wnid:
@@ -80,9 +106,9 @@ def _bundled_classes() -> dict[str, str]:
     return {wnid: name for wnid, _, name in lines}
 
 
-def _read_flat(data_dir: Path, split: str, class_to_index: dict[str, int]) -> tuple[list[Path], np.ndarray]:
+def _read_flat(data_dir: Path, split: str, class_to_index: dict[str, int]) -> Listed:
     """The images of a split without class folders, and their labels ``[N] int32`` out of the list beside it."""
-    images = list_images(data_dir / split, recursive=False)
+    images, strangers = list_images(data_dir / split, recursive=False)
     if not images:
         raise UserError(f"no images in {data_dir / split}; expected is {LAYOUT}")
     candidates = [data_dir / name.format(split=split) for name in LABEL_LISTS]
@@ -96,10 +122,10 @@ def _read_flat(data_dir: Path, split: str, class_to_index: dict[str, int]) -> tu
     listed = _read_labels(path, class_to_index)
     labels = np.empty(len(images), np.int32)
     for position, image in enumerate(images):
-        if image.stem not in listed:
+        if normal(image.stem) not in listed:
             raise UserError(f"{path} has no line for the image {image}: add its label, or move the image elsewhere")
-        labels[position] = listed[image.stem][0]
-    seen = {image.stem for image in images}
+        labels[position] = listed[normal(image.stem)][0]
+    seen = {normal(image.stem) for image in images}
     if len(seen) < len(images):
         raise UserError(f"{data_dir / split} has images that differ in nothing but their suffix: rename or remove them")
     for stem, (_, number) in listed.items():
@@ -108,18 +134,18 @@ def _read_flat(data_dir: Path, split: str, class_to_index: dict[str, int]) -> tu
                 f"{path}, line {number}: no image {stem!r} in {data_dir / split} ({len(listed)} labels, {len(images)} "
                 "images): add the missing images, or remove their lines"
             )
-    return images, labels
+    return Listed(images, labels, strangers)
 
 
 def _read_labels(path: Path, class_to_index: dict[str, int]) -> dict[str, tuple[int, int]]:
     """Image name without suffix -> (class index, line number), out of a list of labels."""
     listed: dict[str, tuple[int, int]] = {}
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         # Kaggle's lines go on with boxes behind the wnid: 'ILSVRC2012_val_00048981,n03995372 85 1 499 272 '.
         name, label, *_ = [*re.split(r"[\s,]+", line.strip()), ""]
         if not name or (number == 1 and name == "ImageId"):
             continue
-        stem = _stem(name)
+        stem = normal(_stem(name))
         index = _class_index(label, class_to_index, f"{path}, line {number}")
         if listed.setdefault(stem, (index, number))[0] != index:
             raise UserError(f"{path}, line {number}: {name} has another label in line {listed[stem][1]}; keep one")
@@ -141,11 +167,3 @@ def _class_index(label: str, class_to_index: dict[str, int], where: str) -> int:
     if int(label) >= len(class_to_index):
         raise UserError(f"{where}: class index {label} is out of range, it must be 0 to {len(class_to_index) - 1}")
     return int(label)
-
-
-def _read_text(path: Path) -> str:
-    """The text of a list, with its failure told to the user."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path} as text: {error}; check the file and its permissions") from error

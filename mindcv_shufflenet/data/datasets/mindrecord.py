@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mindcv_shufflenet.data.datasets.base import Records, Split
+from mindcv_shufflenet.data.datasets.base import Records, Request, Split, normal
 from mindcv_shufflenet.errors import UserError
 
 # Version of the manifest.
@@ -34,12 +34,13 @@ def fault_of(folder: Path, shard: dict[str, Any]) -> str | None:
     return None
 
 
-def read_split(data_dir: Path, split: str, _train_split: str = "train") -> Split:
+def read_split(request: Request) -> Split:
     """Read the manifest of a split.
 
     Raises:
         UserError: it is not there or damaged, the packing is not finished, or a shard is missing.
     """
+    data_dir, split = request.data_dir, request.split
     path = manifest_path(data_dir, split)
     if not path.is_file():
         raise UserError(f"no {path}: shufflenet data prepare {data_dir} --dataset NAME --data_dir DIR writes it")
@@ -51,7 +52,7 @@ def read_split(data_dir: Path, split: str, _train_split: str = "train") -> Split
         fault = next((fault for shard in shards if (fault := fault_of(data_dir, shard))), None)
         files = tuple(str(data_dir / shard["name"]) for shard in shards)
         checksum = hashlib.sha256("".join(shard["sha256"] for shard in shards).encode()).hexdigest()
-        names, indices = tuple(classes["names"]), {**classes["indices"]}
+        names, indices = tuple(classes["names"]), {normal(name): index for name, index in classes["indices"].items()}
         is_ours = manifest["format"] == FORMAT
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"cannot read {path}: it is damaged; pack the data set anew with --overwrite") from error

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mindcv_shufflenet.data.datasets import cifar10, open_split
+from mindcv_shufflenet.data.datasets import Request, cifar10, open_split
 from mindcv_shufflenet.errors import UserError
 
 
@@ -40,7 +40,7 @@ def copy(made, tmp_path) -> Path:
 
 
 def test_planes_become_pixels(made):
-    split = open_split("cifar10", made.parent, "val")
+    split = open_split("cifar10", Request(made.parent, "val"))
     assert split.images.shape == (10_000, 32, 32, 3)
     assert split.images.dtype == np.uint8
     assert split.images.flags.c_contiguous
@@ -53,30 +53,32 @@ def test_planes_become_pixels(made):
 
 
 def test_train_is_five_batches_in_order_and_the_folder_itself_will_do(made):
-    split = open_split("cifar10", made, "train")
+    split = open_split("cifar10", Request(made, "train"))
     assert len(split) == 50_000
     assert split.labels[::10_000].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_test_is_val(made):
-    np.testing.assert_array_equal(open_split("cifar10", made, "test").labels, open_split("cifar10", made, "val").labels)
+    np.testing.assert_array_equal(
+        open_split("cifar10", Request(made, "test")).labels, open_split("cifar10", Request(made, "val")).labels
+    )
     with pytest.raises(UserError, match=r"no split 'valid': use train or val"):
-        open_split("cifar10", made, "valid")
+        open_split("cifar10", Request(made, "valid"))
 
 
 def test_class_names_come_from_the_meta_file(copy):
     (copy / "batches.meta.txt").write_text("\n".join("abcdefghij") + "\n\n")
-    assert open_split("cifar10", copy, "val").class_names == tuple("abcdefghij")
+    assert open_split("cifar10", Request(copy, "val")).class_names == tuple("abcdefghij")
     (copy / "batches.meta.txt").write_text("a\nb\n")
     with pytest.raises(UserError, match=r"batches.meta.txt must have 10 different class names"):
-        open_split("cifar10", copy, "val")
+        open_split("cifar10", Request(copy, "val"))
 
 
 def test_wrong_size(copy):
     with (copy / "test_batch.bin").open("r+b") as file:
         file.truncate(7 * 3073)
     with pytest.raises(UserError, match=r"test_batch.bin has 21,511 bytes, a CIFAR-10 file has 30,730,000"):
-        open_split("cifar10", copy, "val")
+        open_split("cifar10", Request(copy, "val"))
 
 
 def test_wrong_label(copy):
@@ -84,14 +86,14 @@ def test_wrong_label(copy):
         file.seek(42 * 3073)
         file.write(b"\x0a")
     with pytest.raises(UserError, match=r"test_batch.bin: record 42 has the label 10, it must be 0 to 9"):
-        open_split("cifar10", copy, "val")
+        open_split("cifar10", Request(copy, "val"))
 
 
 def test_missing_files_name_the_option_and_the_address(copy, tmp_path):
     with pytest.raises(UserError, match=r"no data_batch_1.bin in .*--dataset_download.*cs.toronto.edu"):
-        open_split("cifar10", copy, "train")
+        open_split("cifar10", Request(copy, "train"))
     with pytest.raises(UserError, match=r"no test_batch.bin in .*empty.*--dataset_download"):
-        open_split("cifar10", tmp_path / "empty", "val")
+        open_split("cifar10", Request(tmp_path / "empty", "val"))
 
 
 def test_download(made, tmp_path, monkeypatch):
@@ -112,12 +114,12 @@ def test_download(made, tmp_path, monkeypatch):
         md5 = hashlib.md5(archive.read_bytes()).hexdigest()
         url = f"http://127.0.0.1:{server.server_port}/cifar.tar.gz"
         monkeypatch.setattr(cifar10, "ARCHIVE", cifar10.Archive(url, md5))
-        split = open_split("cifar10", data_dir, "val", download=True)
-        train = open_split("cifar10", data_dir, "train", download=True)
+        split = open_split("cifar10", Request(data_dir, "val"), download=True)
+        train = open_split("cifar10", Request(data_dir, "train"), download=True)
         server.shutdown()
         thread.join()
     assert requests == ["/cifar.tar.gz"]
-    np.testing.assert_array_equal(split.images, open_split("cifar10", made, "val").images)
+    np.testing.assert_array_equal(split.images, open_split("cifar10", Request(made, "val")).images)
     assert train.labels[10_000] == 1
     assert [path.name for path in data_dir.iterdir()] == ["cifar-10-batches-bin"]
 
@@ -127,13 +129,13 @@ def test_archive_put_there_by_hand_is_used_and_kept(made, tmp_path, monkeypatch)
         tar.add(made / "test_batch.bin", f"{made.name}/test_batch.bin")
     md5 = hashlib.md5((tmp_path / "cifar.tar.gz").read_bytes()).hexdigest()
     monkeypatch.setattr(cifar10, "ARCHIVE", cifar10.Archive("http://127.0.0.1:1/cifar.tar.gz", md5))
-    assert len(open_split("cifar10", tmp_path, "val", download=True)) == 10_000
+    assert len(open_split("cifar10", Request(tmp_path, "val"), download=True)) == 10_000
     assert (tmp_path / "cifar.tar.gz").is_file()
 
 
 def test_download_does_not_touch_a_folder_that_lacks_a_file(copy):
     with pytest.raises(UserError, match=r"is there but has no data_batch_1.bin: move that folder away"):
-        open_split("cifar10", copy.parent, "val", download=True)
+        open_split("cifar10", Request(copy.parent, "val"), download=True)
 
 
 def test_copy_of_the_real_data(shared, tmp_path):
@@ -148,5 +150,5 @@ def test_copy_of_the_real_data(shared, tmp_path):
             if len(records) == 200:
                 break
     np.concatenate([np.stack(records), np.zeros((9_800, 3073), np.uint8)]).tofile(tmp_path / "test_batch.bin")
-    split = open_split("cifar10", tmp_path, "val")
+    split = open_split("cifar10", Request(tmp_path, "val"))
     np.testing.assert_array_equal(split.images[:200], np.stack(expected))

@@ -1,15 +1,17 @@
 """The digits data set against scikit-learn's own arrays."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from mindcv_shufflenet.data.datasets import open_split
+from mindcv_shufflenet.data.datasets import Request, open_split
 from mindcv_shufflenet.errors import UserError
 
 
 def test_train_and_val_are_all_the_digits_once():
-    train, val = open_split("digits", "", "train"), open_split("digits", "", "val")
+    train, val = open_split("digits", Request(Path(), "train")), open_split("digits", Request(Path(), "val"))
     assert (len(train), len(val)) == (1437, 360)
     assert train.num_classes == val.num_classes == 10
     bunch = load_digits()
@@ -20,7 +22,7 @@ def test_train_and_val_are_all_the_digits_once():
 
 
 def test_pixels_are_grey_rgb_over_the_full_range():
-    images = open_split("digits", "", "train").images
+    images = open_split("digits", Request(Path(), "train")).images
     assert images.shape == (1437, 8, 8, 3)
     assert images.dtype == np.uint8
     assert images.flags.c_contiguous
@@ -29,13 +31,13 @@ def test_pixels_are_grey_rgb_over_the_full_range():
 
 
 def test_every_digit_has_the_same_share_in_val():
-    counts = np.bincount(open_split("digits", "", "val").labels)
+    counts = np.bincount(open_split("digits", Request(Path(), "val")).labels)
     assert counts.min() >= 35
     assert counts.max() <= 37
 
 
 def test_the_split_is_fixed_and_test_means_val():
-    val, again = open_split("digits", "", "val"), open_split("digits", "", "test")
+    val, again = open_split("digits", Request(Path(), "val")), open_split("digits", Request(Path(), "test"))
     np.testing.assert_array_equal(val.images, again.images)
     np.testing.assert_array_equal(val.labels, again.labels)
     assert val.labels.dtype == np.int32
@@ -45,16 +47,16 @@ def test_the_split_is_fixed_and_test_means_val():
 
 def test_unknown_split():
     with pytest.raises(UserError, match=r"no split 'validation': use train or val"):
-        open_split("digits", "", "validation")
+        open_split("digits", Request(Path(), "validation"))
 
 
 def test_unknown_data_set_gets_the_nearest_name():
     with pytest.raises(
         UserError, match=r"unknown data set CIFAR-10 \(did you mean cifar10\?\).*digits, folder, imagenet"
     ):
-        open_split("CIFAR-10", "", "val")
+        open_split("CIFAR-10", Request(Path(), "val"))
 
 
 def test_only_cifar10_is_downloaded():
     with pytest.raises(UserError, match=r"--dataset_download works for cifar10 alone: get digits by hand"):
-        open_split("digits", "", "val", download=True)
+        open_split("digits", Request(Path(), "val"), download=True)

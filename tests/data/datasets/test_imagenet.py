@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mindcv_shufflenet.data.datasets import open_split
+from mindcv_shufflenet.data.datasets import Request, open_split
 from mindcv_shufflenet.errors import UserError
 
 
@@ -24,7 +24,7 @@ def write(path: Path, *lines: str) -> None:
 
 def test_few_folders_have_their_true_indices(tmp_path):
     make(tmp_path, "val/n15075141/a.JPEG", "val/n01443537/b.JPEG")
-    split = open_split("imagenet", tmp_path, "val")
+    split = open_split("imagenet", Request(tmp_path, "val"))
     assert split.labels.tolist() == [1, 999]
     assert split.labels.dtype == np.int32
     assert split.num_classes == len(split.class_to_index) == 1000
@@ -34,7 +34,7 @@ def test_few_folders_have_their_true_indices(tmp_path):
 
 def test_bundled_classes_are_those_of_the_published_lists(shared, tmp_path):
     make(tmp_path, "val/n01440764/a.JPEG")
-    split = open_split("imagenet", tmp_path, "val")
+    split = open_split("imagenet", Request(tmp_path, "val"))
     with tarfile.open(shared / "data" / "imagenet-sample-100.tar") as tar:
         synsets = tar.extractfile("imagenet-sample-100/synsets.txt").read().decode().split()
     names = ast.literal_eval((shared / "data" / "imagenet1000_clsidx_to_labels.txt").read_text())
@@ -46,7 +46,7 @@ def test_bundled_classes_are_those_of_the_published_lists(shared, tmp_path):
 def test_real_images(shared, tmp_path):
     with tarfile.open(shared / "data" / "imagenet-sample-100.tar") as tar:
         tar.extractall(tmp_path, filter="data")
-    split = open_split("imagenet", tmp_path / "imagenet-sample-100", "val")
+    split = open_split("imagenet", Request(tmp_path / "imagenet-sample-100", "val"))
     assert len(split) == len(set(split.labels.tolist())) == 100
     # The files are called WNID_english_name.JPEG.
     for path, label in zip(split.images, split.labels, strict=True):
@@ -56,9 +56,29 @@ def test_real_images(shared, tmp_path):
 def test_synsets_file_decides_index_and_name(tmp_path):
     make(tmp_path, "val/n00000002/a.JPEG", "val/n01440764/a.JPEG")
     write(tmp_path / "synsets.txt", "n00000002 my thing", "n01440764", "x7")
-    split = open_split("imagenet", tmp_path, "val")
+    split = open_split("imagenet", Request(tmp_path, "val"))
     assert split.class_names == ("my thing", "tench, Tinca tinca", "x7")
     assert split.labels.tolist() == [0, 1]
+
+
+def test_class_folders_that_are_no_wnids_are_read_as_a_folder(tmp_path):
+    make(tmp_path, "train/cat/1.jpg", "train/dog/1.jpg", "val/dog/1.jpg")
+    val = open_split("imagenet", Request(tmp_path, "val"))
+    assert (val.labels.tolist(), val.class_names) == ([1], ("cat", "dog"))
+    assert val.notes == (
+        f"the class folders of {tmp_path} are no wnids of ImageNet, so they are read as with --dataset folder",
+    )
+    make(tmp_path, *(f"photos/{name}/{number}.jpg" for name in "ab" for number in range(5)))
+    assert len(open_split("imagenet", Request(tmp_path / "photos", "train", val_ratio=0.2))) == 8
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lists_as_windows_writes_them(tmp_path, encoding):
+    make(tmp_path, "val/a.JPEG", "val/b.JPEG")
+    (tmp_path / "synsets.txt").write_bytes("n01 x\r\nn02 y\r\n".encode(encoding))
+    (tmp_path / "val.txt").write_bytes("a.JPEG n02\r\nb.JPEG n01\r\n".encode(encoding))
+    split = open_split("imagenet", Request(tmp_path, "val"))
+    assert (split.labels.tolist(), split.class_names) == ([1, 0], ("x", "y"))
 
 
 @pytest.mark.parametrize(
@@ -73,13 +93,13 @@ def test_wrong_synsets_file(tmp_path, lines, message):
     make(tmp_path, "val/n1/a.JPEG", "val/n2/a.JPEG")
     write(tmp_path / "synsets.txt", *lines)
     with pytest.raises(UserError, match=message):
-        open_split("imagenet", tmp_path, "val")
+        open_split("imagenet", Request(tmp_path, "val"))
 
 
 def test_unknown_wnid(tmp_path):
     make(tmp_path, "val/n01440764/a.JPEG", "val/n99999999/a.JPEG")
     with pytest.raises(UserError, match=r"val/n99999999 is not one of the 1000 wnids of ImageNet-1K"):
-        open_split("imagenet", tmp_path, "val")
+        open_split("imagenet", Request(tmp_path, "val"))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +121,7 @@ def test_unknown_wnid(tmp_path):
 def test_flat_split_takes_its_labels_from_the_list_beside_it(tmp_path, name, lines):
     make(tmp_path, "val/b.JPEG", "val/a.JPEG", "val/c.x.JPEG")
     write(tmp_path / name, *lines)
-    split = open_split("imagenet", tmp_path, "val")
+    split = open_split("imagenet", Request(tmp_path, "val"))
     assert split.images == [tmp_path / "val" / name for name in ("a.JPEG", "b.JPEG", "c.x.JPEG")]
     assert split.labels.tolist() == [0, 999, 1]
     assert split.labels.dtype == np.int32
@@ -122,7 +142,7 @@ def test_list_that_does_not_fit(tmp_path, lines, message):
     make(tmp_path, "val/a.JPEG", "val/b.JPEG")
     write(tmp_path / "val.txt", *lines)
     with pytest.raises(UserError, match=message):
-        open_split("imagenet", tmp_path, "val")
+        open_split("imagenet", Request(tmp_path, "val"))
 
 
 def test_flat_split_without_a_list_says_how_one_looks(tmp_path):
@@ -130,13 +150,13 @@ def test_flat_split_without_a_list_says_how_one_looks(tmp_path):
     with pytest.raises(
         UserError, match=r"val.txt with lines like 'a.JPEG n01440764' or 'a.JPEG 0'.*LOC_val_solution.csv"
     ):
-        open_split("imagenet", tmp_path, "val")
+        open_split("imagenet", Request(tmp_path, "val"))
 
 
 def test_empty_split_and_loose_images(tmp_path):
     (tmp_path / "val").mkdir()
     with pytest.raises(UserError, match=r"no images in .*val; expected is SPLIT/WNID"):
-        open_split("imagenet", tmp_path, "val")
+        open_split("imagenet", Request(tmp_path, "val"))
     make(tmp_path, "val/n01440764/a.JPEG", "val/b.JPEG")
     with pytest.raises(UserError, match=r"val/b.JPEG lies beside the class folders"):
-        open_split("imagenet", tmp_path, "val")
+        open_split("imagenet", Request(tmp_path, "val"))

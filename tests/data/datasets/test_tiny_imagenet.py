@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mindcv_shufflenet.data.datasets import open_split
+from mindcv_shufflenet.data.datasets import Request, open_split
 from mindcv_shufflenet.errors import UserError
 
 
@@ -24,7 +24,7 @@ def small(tmp_path: Path) -> Path:
 
 
 def test_classes_are_sorted_and_named(small: Path) -> None:
-    train, val = (open_split("tiny_imagenet", small, split) for split in ("train", "val"))
+    train, val = (open_split("tiny_imagenet", Request(small, split)) for split in ("train", "val"))
     assert train.class_to_index == val.class_to_index == {"n01": 0, "n02": 1}
     assert train.class_names == ("cat, pussy cat", "n02")
     assert [path.name for path in train.images] == ["b.JPEG", "a.JPEG"]
@@ -44,19 +44,41 @@ def test_classes_are_sorted_and_named(small: Path) -> None:
 def test_what_is_missing_is_named(small: Path, remove: str, message: str) -> None:
     (small / remove).unlink()
     with pytest.raises(UserError, match=message):
-        [open_split("tiny_imagenet", small, split) for split in ("train", "val")]
+        [open_split("tiny_imagenet", Request(small, split)) for split in ("train", "val")]
+
+
+def test_validation_images_rearranged_into_class_folders(small: Path) -> None:
+    for wnid, name in (("n02", "x.JPEG"), ("n01", "y.JPEG")):
+        (small / "val" / wnid).mkdir()
+        (small / "val/images" / name).rename(small / "val" / wnid / name)
+    val = open_split("tiny_imagenet", Request(small, "val"))
+    assert ([path.name for path in val.images], val.labels.tolist()) == (["y.JPEG", "x.JPEG"], [0, 1])
+    (small / "val/val_annotations.txt").unlink()
+    (small / "val/images").rmdir()
+    assert open_split("tiny_imagenet", Request(small, "val")).labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lists_as_windows_writes_them(small: Path, encoding: str) -> None:
+    for path in (small / "wnids.txt", small / "words.txt", small / "val/val_annotations.txt"):
+        path.write_bytes(path.read_text().replace("\n", "\r\n").encode(encoding))
+    val = open_split("tiny_imagenet", Request(small, "val"))
+    assert val.class_names == ("cat, pussy cat", "n02")
+    assert val.labels.tolist() == [1, 0]
 
 
 def test_an_image_without_a_line(small: Path) -> None:
     (small / "val/images/z.JPEG").touch()
     with pytest.raises(UserError, match=r"has no line for z\.JPEG"):
-        open_split("tiny_imagenet", small, "val")
+        open_split("tiny_imagenet", Request(small, "val"))
 
 
 def test_the_real_ones(shared: Path, tmp_path: Path) -> None:
     with tarfile.open(shared / "data" / "tiny-imagenet-20.tar") as tar:
         tar.extractall(tmp_path, filter="data")
-    train, val = (open_split("tiny_imagenet", tmp_path / "tiny-imagenet-20", split) for split in ("train", "val"))
+    train, val = (
+        open_split("tiny_imagenet", Request(tmp_path / "tiny-imagenet-20", split)) for split in ("train", "val")
+    )
     assert np.bincount(train.labels).tolist() == [500] * 20
     assert np.bincount(val.labels).tolist() == [50] * 20
     assert all(
