@@ -145,8 +145,8 @@ class ModelOptions(_Options):
     random_weights: bool = Field(False, description="validate the untrained network")
     resume_opt: bool = Field(
         False,
-        description="go on with the stopped run in ckpt_save_dir, with its options where none are given; ckpt_path: one of"
-        " its checkpoints to go back to",
+        description="go on with the stopped run in ckpt_save_dir, with its options where none are given; ckpt_path: one"
+        " of its checkpoints to go back to",
     )
 
 

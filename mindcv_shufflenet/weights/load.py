@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mindspore import Tensor, nn
 
-from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.errors import UserError, checked_keywords
 from mindcv_shufflenet.weights.convert import find_layout, unfold
 from mindcv_shufflenet.weights.formats import read_arrays
 from mindcv_shufflenet.weights.keys import POOL_OF_LAYOUT, Arrays, recognise
@@ -48,6 +48,7 @@ def read_weights(path: str | os.PathLike[str]) -> Weights:
     return Weights(arrays, dialect, find_layout(arrays, dialect), source, unfolded)
 
 
+@checked_keywords
 def load_weights(
     network: nn.Cell,
     weights: Weights | str | os.PathLike[str],
