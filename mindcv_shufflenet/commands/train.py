@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,6 @@ from mindcv_shufflenet.data.loader import Loader, eval_loader, train_loader
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.evaluate.evaluator import evaluate
 from mindcv_shufflenet.evaluate.metrics import Metrics
-from mindcv_shufflenet.files import exclusive
 from mindcv_shufflenet.parallel.device import Machine, set_up
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.parallel.outlive import outlive_launcher
@@ -131,14 +130,15 @@ def _where(progress: Progress, setup: Setup) -> str:
 def _train(setup: Setup, source: Source | None, progress: Progress, console: Console) -> Progress:
     """Train in the run directory, which no other process may do meanwhile."""
     config, group = setup.config, current()
-    recorder = Recorder(config, setup.machine, setup.data, setup.network, setup.step)
     classes = {"names": setup.split.class_names, "indices": setup.split.class_to_index}
     outlive_launcher()
-    with exclusive(Path(config.ckpt_save_dir)) if group.is_first else nullcontext():
+    with ExitStack() as locks:
+        recorder = Recorder(config, setup.machine, setup.data, setup.network, setup.step, classes, locks, console.print)
+        recorder.lock()
         if group.is_first:
             _check_unchanged(config, source)
         is_rewound = source is not None and source.checkpoint is not None
-        recorder.begin(progress, classes, source and source.path, is_rewound=is_rewound)
+        recorder.begin(progress, source and source.path, is_rewound=is_rewound)
         return Trainer(
             config,
             compiled(config, setup.step),

@@ -30,6 +30,7 @@ from mindcv_shufflenet.evaluate.evaluator import evaluate
 from mindcv_shufflenet.evaluate.metrics import Metrics
 from mindcv_shufflenet.parallel.device import Machine, set_up
 from mindcv_shufflenet.parallel.group import current
+from mindcv_shufflenet.run_directory import read_run_of
 from mindcv_shufflenet.train.engine import compiled, mixed_precision
 from mindcv_shufflenet.weights.load import load_weights
 from mindcv_shufflenet.weights.settle import PREPROCESSING_OPTIONS, open_weights, settle
@@ -55,6 +56,10 @@ UNREAD = {name for group in _TRAINING for name in group.__annotations__} | {
 }
 
 
+# Options that say which images a run was validated on.
+_DATA = ("dataset", "data_dir", "train_split", "val_split")
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Validate as the options say and print the figures."""
     config = read_config(arguments.options)
@@ -65,7 +70,9 @@ def run(arguments: argparse.Namespace) -> None:
             "there is nothing to validate: give --ckpt_path FILE or --pretrained (or --random_weights for an untrained"
             " network)"
         )
-    config, notes = settle(config, arguments.options, weights, PREPROCESSING_OPTIONS)
+    config, notes = settle(
+        config, arguments.options, weights, (*PREPROCESSING_OPTIONS, *_data_options(config, arguments))
+    )
     notes += unread_options(arguments.given, UNREAD, "validate")
     machine, adapted = set_up(config)
     split = open_data(config, config.val_split)
@@ -99,6 +106,13 @@ def run(arguments: argparse.Namespace) -> None:
         f" {metrics.images} images, {speed:.0f} images/s"
     )
     write_json(arguments.json, result)
+
+
+def _data_options(config: Config, arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The options of the data that the run of the checkpoint may set: none if the user names another data set."""
+    run = read_run_of(config.ckpt_path)
+    other = run.options and arguments.options.get("dataset", run.options["dataset"]) != run.options["dataset"]
+    return () if other else _DATA
 
 
 def measure(
