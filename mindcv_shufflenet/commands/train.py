@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace) -> None:
     folder = Path(config.ckpt_save_dir)
     if source and progress.epoch >= config.epoch_size:
         console.print(f"all {config.epoch_size} epochs are done; give a larger --epoch_size to train on")
-        folder = source.path.parent
+        folder, progress = source.path.parent, source.state.progress  # what lies there
     else:
         if source:
             console.print(f"goes on from {source.checkpoint or source.path}: {_where(progress, setup)}")
