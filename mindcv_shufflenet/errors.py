@@ -1,7 +1,13 @@
 """What ends a command early, and how a message names what was probably meant."""
 
 import difflib
-from collections.abc import Iterable
+import functools
+import inspect
+from collections.abc import Callable, Collection, Iterable
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class UserError(Exception):
@@ -40,3 +46,28 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """Return `` (did you mean NAME?)`` for a misspelt name, or nothing if none is near."""
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def check_keywords(what: str, given: Iterable[str], allowed: Collection[str]) -> None:
+    """Refuse a keyword argument that does not exist.
+
+    Raises:
+        UserError: naming it and the nearest right one.
+    """
+    if unknown := sorted(set(given) - set(allowed)):
+        raise UserError(
+            f"{what} has no argument {unknown[0]}{nearest(unknown[0], allowed)}; it takes {', '.join(sorted(allowed))}"
+        )
+
+
+def checked_keywords(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a public function answer a mistyped keyword with a UserError."""
+    parameters = inspect.signature(function).parameters.values()
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        check_keywords(function.__name__, kwargs, named)
+        return function(*args, **kwargs)
+
+    return checked

@@ -14,18 +14,19 @@ from typing import NoReturn
 from mindcv_shufflenet.errors import Interrupted
 
 # SIGHUP comes when a terminal is closed. SIGUSR1 is what batch systems send as a warning, and what mpirun passes on
-# without killing afterwards. One that was ignored when the process began, as by nohup, stays ignored.
-HELD = frozenset(
-    number
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
-    if signal.getsignal(number) is not signal.SIG_IGN
-)
+# without killing afterwards.
+_ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+# Those that stop a command. One that was ignored when the process began, as by nohup, stays ignored.
+HELD = frozenset(number for number in _ALL if signal.getsignal(number) is not signal.SIG_IGN)
 
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Keep the signals pending for this thread and for those that it starts; afterwards they act as before."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    """Keep the signals pending for this thread and for those that it starts; afterwards they act as before.
+
+    Ignored ones too: MindSpore would make a SIGTERM of an ignored SIGINT.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
     try:
         yield
     finally:

@@ -91,9 +91,9 @@ def _run(words: list[str], verb: str | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     parsed = parse(program, verb, words)
     os.environ.setdefault("GLOG_v", "4")  # our one line tells what MindSpore would tell in many
-    with signals.held():
-        module = importlib.import_module(f"mindcv_shufflenet.commands.{verb}")
     with signals.raised() if world.size == 1 else nullcontext():
+        with signals.held():
+            module = importlib.import_module(f"mindcv_shufflenet.commands.{verb}")
         module.run(parsed)
     return 0
 

@@ -1,17 +1,19 @@
 """``predict``: name what is in images, and show which part of them says so."""
 
 import argparse
+import itertools
 import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.progress import track
-from rich.table import Column, Table
 
+from mindcv_shufflenet import signals
 from mindcv_shufflenet.commands.setup import create_console, read_config, write_json
 from mindcv_shufflenet.deploy.images import image_files
 from mindcv_shufflenet.deploy.predictor import Prediction, Predictor
-from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.parallel.device import set_up
 
 # Options that concern the machine, not the predictor.
@@ -19,7 +21,12 @@ _MACHINE = ("mode", "device_target", "batch_size")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print a table of the classes of each image, and write Grad-CAM pictures if they are asked for."""
+    """Print the classes of each image as they come, and write Grad-CAM pictures if they are asked for.
+
+    Raises:
+        RunError: some images cannot be read; the others are predicted.
+        UserError: none can be read.
+    """
     config = read_config(arguments.options)
     console = create_console(arguments.json)
     if not config.ckpt_path and not config.pretrained and config.model == config.network:
@@ -35,27 +42,42 @@ def run(arguments: argparse.Namespace) -> None:
     for note in predictor.notes + adapted:
         console.print(f"note: {note}")
 
-    table = Table(Column("image", overflow="fold"), "top", "class", "probability")
-    predictions = []
+    drawer = _Drawer(predictor, Path(arguments.cam)) if arguments.cam else None
+    results: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = []
     shown = track(
-        zip(files, predictor.predict(files), strict=True),
+        zip(files, predictor.outcomes(files), strict=True),
         description=f"predicting on {machine.device}",
         total=len(files),
         console=console,
         transient=True,
         disable=not console.is_terminal,
     )
-    for file, prediction in shown:
-        predictions.append(prediction)
-        for rank, candidate in enumerate(prediction.topk, start=1):
-            table.add_row(str(file) if rank == 1 else "", str(rank), candidate.label, f"{candidate.score:.2%}")
-    console.print(table)
-    results = [{"image": str(file), **asdict(found)} for file, found in zip(files, predictions, strict=True)]
-    if arguments.cam:
-        pictures = _draw_all(files, predictions, predictor, Path(arguments.cam))
-        results = [result | {"cam": str(picture)} for result, picture in zip(results, pictures, strict=True)]
+    with signals.held():
+        for file, found in shown:
+            signals.check()
+            if isinstance(found, UserError):
+                failed.append({"image": str(file), "reason": str(found)})
+                continue
+            results.append({"image": str(file), **asdict(found)})
+            console.print(_block(file, found))
+            if drawer:
+                results[-1]["cam"] = str(drawer.draw(file, found))
+    for failure in failed:
+        console.print(f"not predicted: {failure['reason']}")
+    if drawer and results:
         console.print(f"Grad-CAM pictures: {arguments.cam}")
-    write_json(arguments.json, {"model": predictor.config.model, "predictions": results})
+    write_json(arguments.json, {"model": predictor.config.model, "predictions": results, "failed": failed})
+    if failed and not results:
+        raise UserError(failed[0]["reason"] if len(failed) == 1 else f"none of the {len(files)} images can be read")
+    if failed:
+        raise RunError(f"{len(failed)} of {len(files)} images cannot be read; they are listed above with their reason")
+
+
+def _block(file: Path, prediction: Prediction) -> str:
+    """Show an image's most probable classes, a line each under its path."""
+    lines = [f"  {rank}  {found.score:7.2%}  {found.label}" for rank, found in enumerate(prediction.topk, start=1)]
+    return "\n".join([str(file), *lines])
 
 
 def _check_folder(folder: Path) -> None:
@@ -72,16 +94,27 @@ def _check_folder(folder: Path) -> None:
         raise UserError(f"cannot write {folder}: give --cam another folder")
 
 
-def _draw_all(files: list[Path], predictions: list[Prediction], predictor: Predictor, folder: Path) -> list[Path]:
-    """Write ``NAME-cam.png`` for each image; images of one name in several folders are numbered."""
-    from mindcv_shufflenet.report.gradcam import draw, grad_cam  # matplotlib is slow to import
+class _Drawer:
+    """Writes ``NAME-cam.png`` for each image; images of one name in several folders are numbered.
 
-    pictures: list[Path] = []
-    for file, prediction in zip(files, predictions, strict=True):
-        names = (folder / f"{file.stem}{f'-{number}' if number else ''}-cam.png" for number in range(len(files)))
-        pictures.append(next(name for name in names if name not in pictures))
-        view = predictor.view(file)
-        heat = grad_cam(predictor.network, predictor.normalise(view), prediction.index)
-        classes = [(candidate.label, candidate.score) for candidate in prediction.topk]
-        draw(pictures[-1], view, heat, classes, file.name)
-    return pictures
+    Args:
+        predictor: what has predicted the images.
+        folder: where the pictures go.
+    """
+
+    def __init__(self, predictor: Predictor, folder: Path) -> None:
+        self.predictor = predictor
+        self.folder = folder
+        self.taken: set[Path] = set()
+
+    def draw(self, file: Path, prediction: Prediction) -> Path:
+        """Write the picture of an image and return its path."""
+        from mindcv_shufflenet.report.gradcam import draw, grad_cam  # matplotlib is slow to import
+
+        names = (self.folder / f"{file.stem}{f'-{number}' if number else ''}-cam.png" for number in itertools.count())
+        picture = next(name for name in names if name not in self.taken)
+        self.taken.add(picture)
+        view = self.predictor.view(file)
+        heat = grad_cam(self.predictor.network, self.predictor.normalise(view), prediction.index)
+        draw(picture, view, heat, [(found.label, found.score) for found in prediction.topk], file.name)
+        return picture

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,6 @@ from mindcv_shufflenet.data.loader import Loader, eval_loader, train_loader
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.evaluate.evaluator import evaluate
 from mindcv_shufflenet.evaluate.metrics import Metrics
-from mindcv_shufflenet.files import exclusive
 from mindcv_shufflenet.lines import print_line
 from mindcv_shufflenet.parallel.device import Machine, set_up
 from mindcv_shufflenet.parallel.group import current
@@ -121,7 +120,7 @@ def run(arguments: argparse.Namespace) -> None:
     folder = Path(config.ckpt_save_dir)
     if source and progress.epoch >= config.epoch_size:
         console.print(f"all {config.epoch_size} epochs are done; give a larger --epoch_size to train on")
-        folder = source.path.parent
+        folder, progress = source.path.parent, source.state.progress  # what lies there
     else:
         if source:
             console.print(f"goes on from {source.checkpoint or source.path}: {_where(progress, setup)}")
@@ -140,15 +139,16 @@ def _where(progress: Progress, setup: Setup) -> str:
 def _train(setup: Setup, source: Source | None, progress: Progress, console: Console) -> Progress:
     """Train in the run directory, which no other process may do meanwhile."""
     config, group = setup.config, current()
-    recorder = Recorder(config, setup.machine, setup.data, setup.network, setup.step)
-    classes = Classes(setup.split.class_names, setup.split.class_to_index)
     outlive_launcher()
-    with exclusive(Path(config.ckpt_save_dir)) if group.is_first else nullcontext():
+    with ExitStack() as locks:
+        recorder = Recorder(
+            config, setup.machine, setup.data, setup.network, setup.step, classes, split.held_out, locks, console.print
+        )
+        recorder.lock()
         if group.is_first:
             _check_unchanged(config, source)
         is_rewound = source is not None and source.checkpoint is not None
-        held_out = setup.split.held_out
-        recorder.begin(progress, classes, held_out, source and source.path, is_rewound=is_rewound)
+        recorder.begin(progress, source and source.path, is_rewound=is_rewound)
         return Trainer(
             config,
             compiled(config, setup.step),

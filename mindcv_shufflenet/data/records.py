@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
+from mindcv_shufflenet import signals
 from mindcv_shufflenet.data.datasets.base import Records, Split
 from mindcv_shufflenet.data.datasets.mindrecord import FORMAT, fault_of, files_of, manifest_path
 from mindcv_shufflenet.data.decoding import decodable, explain, opened
@@ -117,7 +118,8 @@ def _write_shards(tasks: list[tuple[Any, ...]], processes: int, note: Callable[[
     """
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(processes, context, _begin_worker) as pool:
-        waiting = {pool.submit(_write_shard, *task) for task in tasks}
+        with signals.held():  # or one would strike a worker that is just starting, or leave it without its task
+            waiting = {pool.submit(_write_shard, *task) for task in tasks}
         try:
             while waiting:
                 done, waiting = concurrent.futures.wait(waiting, return_when=concurrent.futures.FIRST_COMPLETED)
@@ -137,8 +139,10 @@ def _write_shards(tasks: list[tuple[Any, ...]], processes: int, note: Callable[[
 
 
 def _begin_worker() -> None:
-    """Leave Ctrl-C to the main process, and end with it: a worker that it left behind would go on writing."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leave what a terminal sends to the main process, and end with it: a worker left behind would go on writing."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     threading.Thread(target=_end_with_the_main_process, daemon=True).start()
 
 

@@ -12,6 +12,8 @@ from mindcv_shufflenet.data.decoding import UnfitError, check_regular, explain, 
 from mindcv_shufflenet.errors import UserError
 
 ImageLike = str | os.PathLike[str] | np.ndarray | Image.Image
+# The same for isinstance.
+IMAGE_TYPES = (str, os.PathLike, np.ndarray, Image.Image)
 
 # Resizing the short side makes the long side so many times as long: beyond this it is a mistake, and a lot of memory.
 _MAX_ASPECT = 100
@@ -52,10 +54,13 @@ def open_image(image: ImageLike) -> np.ndarray:
 
     Raises:
         UserError: the file is no image, is cut short, has more pixels than is safe or is absurdly long, has pixels of
-            32 bits, or is no file; or the array has another shape or type.
+            32 bits, or is no file; or the array has another shape or type, or it is something else.
     """
+    if not isinstance(image, IMAGE_TYPES):
+        raise UserError(f"{type(image).__name__} is no image: give a path, pixels [H, W, 3] of uint8 or a Pillow image")
     if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
+        is_image = image.ndim in (2, 3) and image.size and image.shape[2:] in ((), (3,))
+        if image.dtype != np.uint8 or not is_image:
             raise UserError(
                 f"pixels of shape {image.shape} and type {image.dtype}: an image is [H, W, 3] or [H, W] of uint8"
             )

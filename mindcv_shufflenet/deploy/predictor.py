@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 from mindspore import Tensor, nn
-from PIL import Image
 from scipy.special import softmax
 
 from mindcv_shufflenet.config import Config, parse_config
 from mindcv_shufflenet.data.datasets.imagenet import bundled_class_names
 from mindcv_shufflenet.data.transforms import Operation, eval_crop, normalise
-from mindcv_shufflenet.deploy.images import ImageLike, image_files, open_image
-from mindcv_shufflenet.errors import RunError, UserError
+from mindcv_shufflenet.deploy.images import IMAGE_TYPES, ImageLike, image_files, open_image
+from mindcv_shufflenet.errors import RunError, UserError, check_keywords
 from mindcv_shufflenet.models.registry import create_model
 from mindcv_shufflenet.run_directory import Classes
 from mindcv_shufflenet.weights.load import load_weights
@@ -81,8 +80,8 @@ class Predictor:
     ) -> None:
         if topk < 1 or batch_size < 1:
             raise UserError(f"topk={topk}, batch_size={batch_size}: both must be at least 1")
-        if unread := options.keys() - {*NETWORK_OPTIONS, *PREPROCESSING_OPTIONS, *_WEIGHTS_OPTIONS}:
-            raise UserError(f"a predictor does not read {', '.join(sorted(unread))}; leave that out")
+        known = (*NETWORK_OPTIONS, *PREPROCESSING_OPTIONS, *_WEIGHTS_OPTIONS)
+        check_keywords("Predictor", options, ("class_names", "topk", "batch_size", *known))
         self.topk = topk
         self.batch_size = batch_size
         self.notes: list[str] = []
@@ -115,28 +114,52 @@ class Predictor:
         Raises:
             UserError: a file that is no image, is damaged or too large; a folder without images.
         """
-        if isinstance(images, str | os.PathLike):
-            if not Path(images).is_dir():
-                return next(self.predict([images]))
+        if isinstance(images, str | os.PathLike) and Path(images).is_dir():
             images = [images]
-        elif isinstance(images, np.ndarray | Image.Image):
+        elif isinstance(images, (*IMAGE_TYPES, bytes)) or not isinstance(images, Iterable):
             return next(self.predict([images]))
         return list(self.predict(itertools.chain.from_iterable(map(_in_folders, images))))
 
     def predict(self, images: Iterable[ImageLike]) -> Iterator[Prediction]:
-        """Give the predictions of images one by one; they are computed in batches."""
+        """Give the predictions of images one by one; they are computed in batches.
+
+        Raises:
+            UserError: an image cannot be read.
+        """
         return map(self.describe, self.scores(images))
 
+    def outcomes(self, images: Iterable[ImageLike]) -> Iterator[Prediction | UserError]:
+        """Give for each image, in their order, its prediction, or what is wrong with it."""
+        return (found if isinstance(found, UserError) else self.describe(found) for found in self._outcomes(images))
+
     def scores(self, images: Iterable[ImageLike]) -> Iterator[np.ndarray]:
-        """Give the probabilities ``[num_classes] float64`` of images one by one; they are computed in batches."""
-        batch: list[np.ndarray] = []
+        """Give the probabilities ``[num_classes] float64`` of images one by one; they are computed in batches.
+
+        Raises:
+            UserError: an image cannot be read.
+        """
+        for found in self._outcomes(images):
+            if isinstance(found, UserError):
+                raise found
+            yield found
+
+    def _outcomes(self, images: Iterable[ImageLike]) -> Iterator[np.ndarray | UserError]:
+        """Give the probabilities of each image, or what is wrong with it, as soon as its batch is computed."""
+        waiting: list[np.ndarray | UserError] = []  # inputs of the network, and errors between them
         for image in images:
-            batch.append(self.preprocess(image))
-            if len(batch) == self.batch_size:
-                yield from self._batch_scores(batch)
-                batch = []
-        if batch:
-            yield from self._batch_scores(batch)
+            try:
+                waiting.append(self.preprocess(image))
+            except UserError as error:
+                waiting.append(error)
+            if sum(isinstance(found, np.ndarray) for found in waiting) == self.batch_size:
+                yield from self._computed(waiting)
+                waiting = []
+        yield from self._computed(waiting)
+
+    def _computed(self, waiting: list[np.ndarray | UserError]) -> Iterator[np.ndarray | UserError]:
+        batch = [found for found in waiting if isinstance(found, np.ndarray)]
+        scores = iter(self._batch_scores(batch) if batch else ())
+        return (found if isinstance(found, UserError) else next(scores) for found in waiting)
 
     def view(self, image: ImageLike) -> np.ndarray:
         """Return what the network sees of an image, ``[H, W, 3] uint8``: resized and cropped."""

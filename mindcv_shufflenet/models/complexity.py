@@ -8,6 +8,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
+from mindcv_shufflenet.errors import checked_keywords
+
 
 class Complexity(NamedTuple):
     """``parameters``: trainable ones; ``multiply_adds``: of convolutions and dense layers, for one image."""
@@ -16,6 +18,7 @@ class Complexity(NamedTuple):
     multiply_adds: int
 
 
+@checked_keywords
 def count(network: nn.Cell, image_size: int = 224, in_channels: int = 3) -> Complexity:
     """Count what one image ``[1, in_channels, image_size, image_size]`` costs.
 

@@ -1,14 +1,16 @@
 """Networks by name."""
 
 import fnmatch
+import inspect
 import logging
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from mindspore import nn
 
-from mindcv_shufflenet.errors import UserError, nearest
+from mindcv_shufflenet.errors import UserError, check_keywords, checked_keywords, nearest
 from mindcv_shufflenet.models.shufflenet_v2 import WIDTHS, FeatureExtractor, ShuffleNetV2
 from mindcv_shufflenet.weights.load import load_weights, read_weights
 from mindcv_shufflenet.weights.pretrained import RECORDS, default_record, fetch_record, find_record, split_name
@@ -20,6 +22,7 @@ MODELS: dict[str, Callable[..., nn.Cell]] = {
 _logger = logging.getLogger(__name__)
 
 
+@checked_keywords
 def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
     """Return the names that match a wildcard pattern, such as ``shufflenet_v2_*``, sorted.
 
@@ -37,9 +40,10 @@ def create_model(
     num_classes: int = 1000,
     in_channels: int = 3,
     features_only: bool = False,
+    checkpoint_path: str | os.PathLike[str] = "",
     **options: Any,
 ) -> nn.Cell:
-    """Build a network, with published weights or with newly drawn ones (seed those with ``mindspore.set_seed``).
+    """Build a network, with published weights, those of a file, or newly drawn ones (``mindspore.set_seed``).
 
     Args:
         name: one of :func:`list_models`, with or without a tag of weights, which sets layout and pool.
@@ -48,28 +52,41 @@ def create_model(
         num_classes: length of the logits.
         in_channels: channels of the input.
         features_only: return the maps at strides 4, 8, 16 and 32 instead of logits.
+        checkpoint_path: load this file, of any kind that ``convert`` reads; it sets layout and pool where it tells
+            them and ``options`` do not.
         options: arguments of the network's class, for example ``layout``, ``stem``, ``pool``, ``drop_rate``.
 
     Raises:
         UserError: an unknown name, with the nearest right one, an argument that the network refuses, or weights that
             cannot be fetched or do not fit.
     """
-    model, _ = split_name(name)
+    model, _ = split_name(str(name))
     if model not in MODELS:
         raise UserError(f"unknown model {name}{nearest(model, MODELS)}; `shufflenet models` lists them all")
+    check_keywords("create_model", options, _arguments(model))
+    if pretrained and checkpoint_path:
+        raise UserError("pretrained and checkpoint_path are both given; leave one out")
     record = default_record(name) if pretrained else find_record(name)
-    if record:
+    path = checkpoint_path or (fetch_record(record) if pretrained and record else None)
+    weights = read_weights(path) if path else None
+    origin = weights if checkpoint_path and weights and weights.layout else record
+    if origin:
         for option in ("layout", "pool"):
             if options.get(option) is None:
-                options[option] = getattr(record, option)
+                options[option] = getattr(origin, option)
     network = MODELS[model](num_classes=num_classes, in_channels=in_channels, **options)
-    if pretrained and record:
-        weights = read_weights(fetch_record(record))
-        reset = len(weights.arrays["classifier.weight"]) != num_classes
+    if weights:
+        reset = pretrained and len(weights.arrays["classifier.weight"]) != num_classes
         load_weights(network, weights, reset_classifier=reset)
         if reset:
             _logger.warning("%s: the classifier starts anew for %d classes", name, num_classes)
     return FeatureExtractor(network) if features_only else network
+
+
+def _arguments(model: str) -> list[str]:
+    """The keyword arguments of :func:`create_model` for a model: its own, and those of the network's class."""
+    own = [name for name in inspect.signature(create_model).parameters if name not in ("name", "options")]
+    return own + list(inspect.signature(MODELS[model]).parameters)
 
 
 def get_model(name: str, **options: Any) -> nn.Cell:

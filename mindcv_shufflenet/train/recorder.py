@@ -8,8 +8,11 @@ import csv
 import glob
 import io
 import json
+import os
 import shutil
-from collections.abc import Sequence
+import stat
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import NamedTuple
@@ -18,14 +21,15 @@ import yaml
 from mindspore import nn
 
 from mindcv_shufflenet.config import Config
+from mindcv_shufflenet.data.datasets import Split
 from mindcv_shufflenet.errors import RunError, UserError
-from mindcv_shufflenet.files import atomic_write
+from mindcv_shufflenet.files import atomic_write, exclusive
 from mindcv_shufflenet.parallel.device import Machine
 from mindcv_shufflenet.parallel.group import current
-from mindcv_shufflenet.run_directory import CLASSES_FILE, OPTIONS_FILE, SPLIT_FILE, Classes, HeldOut
-from mindcv_shufflenet.train.state import Circumstances, Data, Progress, Row, first_non_finite, save_state
+from mindcv_shufflenet.run_directory import CLASSES_FILE, OPTIONS_FILE, SPLIT_FILE, Classes
+from mindcv_shufflenet.train.state import Circumstances, Data, Progress, Row, first_non_finite, load_state, save_state
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
-from mindcv_shufflenet.weights.metadata import metadata_of
+from mindcv_shufflenet.weights.metadata import Metadata, metadata_of
 
 COLUMNS = tuple(column.name for column in fields(Row))
 
@@ -39,54 +43,94 @@ class Recorder:
         data: recorded too; its number of steps is part of a numbered checkpoint's name, as in mindcv.
         network: whose weights the checkpoints hold.
         step: holds network and optimizer.
+        split: the training images; its classes are written to ``classes.json``, and the validation images that were
+            drawn from them to ``split.json``.
+        locks: keeps other processes out of the run directory; one that is made anew is locked too.
+        tell: shows people a line.
     """
 
-    def __init__(self, config: Config, machine: Machine, data: Data, network: nn.Cell, step: nn.Cell) -> None:
+    def __init__(
+        self,
+        config: Config,
+        machine: Machine,
+        data: Data,
+        network: nn.Cell,
+        step: nn.Cell,
+        split: Split,
+        locks: ExitStack,
+        tell: Callable[[str], None],
+    ) -> None:
         self.config = config
         self.network = network
         self.step = step
         self.circumstances = Circumstances(config.recipe(), machine, data)
         self.folder = Path(config.ckpt_save_dir)
         self.best, self.last, self.state, self.log = run_paths(config, self.folder)
+        self.classes = Classes(split.class_names, split.class_to_index)
+        self.held_out = split.held_out
+        self.locks = locks
+        self.tell = tell
         self.writes = current().is_first
+        self.saved: os.stat_result | None = None  # the state's file as it was written
 
-    def begin(
-        self,
-        progress: Progress,
-        classes: Classes,
-        held_out: HeldOut | None,
-        resumed: Path | None,
-        *,
-        is_rewound: bool = False,
-    ) -> None:
+    def lock(self) -> None:
+        """Make the run directory, if need be, and keep other processes out of it.
+
+        Raises:
+            UserError: another process is in it, or it cannot be made.
+        """
+        if self.writes:
+            self.locks.enter_context(exclusive(self.folder))
+            self.locked = self.folder.stat()
+
+    def begin(self, progress: Progress, resumed: Path | None, *, is_rewound: bool = False) -> None:
         """Write what is known before the first step.
 
         Args:
             progress: where the training begins.
-            classes: written to ``classes.json``.
-            held_out: the validation images that were drawn, written to ``split.json``.
             resumed: the state that the training goes on from. One of another folder brings its checkpoints along;
                 None replaces what another run has left here.
             is_rewound: the training goes on from an earlier epoch than that state's, so the last checkpoint is the
                 network as it is now.
         """
-        self.classes = classes
         if not self.writes:
             return
         if resumed and resumed.parent.resolve() != self.folder.resolve():
             self._bring_checkpoints(progress, resumed.parent)
-        self.save_state(progress)
+        self._refuse_nan()
+        self._save(progress)
         if is_rewound:
-            save_checkpoint(self.network, self.last)
+            save_checkpoint(self.network, self.last, self._metadata(progress.epoch))
         if resumed is None:
             for path in run_files(self.config):
                 if path != self.state:
                     _remove(path)
-        _write_text(self.folder / OPTIONS_FILE, yaml.safe_dump(self.config.recipe(), sort_keys=False))
-        _write_text(self.folder / CLASSES_FILE, json.dumps(classes._asdict(), indent=1))
-        if held_out:
-            _write_text(self.folder / SPLIT_FILE, json.dumps(held_out._asdict(), indent=1))
-        self._write_log(progress.rows)
+        self._write_texts(progress)
+
+    def mend(self, progress: Progress) -> None:
+        """Write anew what another process has deleted since the state was saved last, but for the state, and tell.
+
+        The best checkpoint so far cannot be written again: the best epoch is counted anew in ``progress``.
+
+        Raises:
+            RunError: another run has taken the place of this one.
+            UserError: the run directory cannot be written, or another process is at work in it.
+        """
+        if not self.writes or self.saved is None or _is_same(self.saved, self.state):
+            return
+        if not _is_same(self.locked, self.folder):
+            self.lock()
+        if self.state.is_file() and (other := _circumstances(self.state)):
+            if other != self.circumstances:
+                raise RunError(f"{self.folder} holds another run now, which is not written over: choose another folder")
+            return  # a copy of this run
+        lost = "its files"
+        if progress.best_epoch and not self.best.is_file():
+            progress.best_top1 = progress.best_epoch = None
+            lost += ", the best checkpoint too (the best epoch is counted anew),"
+        self.tell(f"note: {self.folder} was deleted or emptied: {lost} are gone; what can be is written anew")
+        self._write_texts(progress)
+        save_checkpoint(self.network, self.last, self._metadata(progress.epoch))
 
     def end_epoch(self, progress: Progress, is_best: bool) -> None:
         """Write the checkpoints, the log and the state after an epoch whose row is the last of ``progress.rows``.
@@ -98,7 +142,7 @@ class Recorder:
         self._refuse_nan()
         if not self.writes:
             return
-        metadata = metadata_of(self.config, self.classes, progress.epoch)
+        metadata = self._metadata(progress.epoch)
         if is_best:
             save_checkpoint(self.network, self.best, metadata)
         save_checkpoint(self.network, self.last, metadata)
@@ -109,13 +153,18 @@ class Recorder:
                 for path in self.folder.glob(f"{glob.escape(config.network)}-{epoch}_*.ckpt"):  # of any number of ranks
                     _remove(path)
         self._write_log(progress.rows)
-        self.save_state(progress)
+        self._save(progress)
 
     def save_state(self, progress: Progress) -> None:
-        """Write the training state alone; raises as :meth:`end_epoch`."""
+        """Write the training state alone; raises as :meth:`end_epoch` and :meth:`mend`."""
         self._refuse_nan()
         if self.writes:
-            save_state(self.state, self.step, progress, self.circumstances)
+            self.mend(progress)
+            self._save(progress)
+
+    def _save(self, progress: Progress) -> None:
+        save_state(self.state, self.step, progress, self.circumstances)
+        self.saved = self.state.stat()
 
     def diverged(self, what: str) -> RunError:
         """Return the error of a training that went astray."""
@@ -138,6 +187,9 @@ class Recorder:
                 with open(folder / path.name, "rb") as source, atomic_write(path) as target:
                     shutil.copyfileobj(source, target)
 
+    def _metadata(self, epoch: int) -> Metadata:
+        return metadata_of(self.config, self.classes, epoch)
+
     def _numbered(self, epoch: int) -> Path:
         return self.folder / f"{self.config.network}-{epoch}_{self.circumstances.data.steps_per_epoch}.ckpt"
 
@@ -151,6 +203,13 @@ class Recorder:
             top1 = {row.epoch: -1.0 if row.val_top1 is None else row.val_top1 for row in rows}
             epochs.sort(key=lambda epoch: (top1[epoch], epoch))
         return epochs[: -self.config.keep_checkpoint_max]
+
+    def _write_texts(self, progress: Progress) -> None:
+        _write_text(self.folder / OPTIONS_FILE, yaml.safe_dump(self.config.recipe(), sort_keys=False))
+        _write_text(self.folder / CLASSES_FILE, json.dumps(self.classes._asdict(), indent=1))
+        if self.held_out:
+            _write_text(self.folder / SPLIT_FILE, json.dumps(self.held_out._asdict(), indent=1))
+        self._write_log(progress.rows)
 
     def _write_log(self, rows: Sequence[Row]) -> None:
         text = io.StringIO()
@@ -200,6 +259,25 @@ def run_files(config: Config) -> list[Path]:
     own = ("last.state", "last.ckpt", "best.ckpt", "[0-9]*_[0-9]*.ckpt")
     patterns = [OPTIONS_FILE, CLASSES_FILE, SPLIT_FILE, "log.csv", *(f"{model}-{name}" for name in own)]
     return [path for pattern in patterns for path in sorted(folder.glob(pattern))]
+
+
+def _is_same(before: os.stat_result, path: Path) -> bool:
+    """Whether a file, or a folder, is still the one that it was; what a folder holds does not matter."""
+    try:
+        now = path.stat()
+    except OSError:
+        return False
+    if stat.S_ISDIR(now.st_mode):
+        return os.path.samestat(before, now)
+    return (before.st_size, before.st_mtime_ns) == (now.st_size, now.st_mtime_ns)
+
+
+def _circumstances(path: Path) -> Circumstances | None:
+    """Return what a state tells of its run; None if it cannot be read."""
+    try:
+        return load_state(path).circumstances
+    except UserError:
+        return None
 
 
 def _remove(path: Path) -> None:

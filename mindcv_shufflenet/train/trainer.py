@@ -193,6 +193,7 @@ class Trainer:
         """Log and save a finished epoch."""
         progress = self.progress
         self._count_time()
+        self.recorder.mend(progress)
         row = Row(
             epoch=progress.epoch + 1,
             step=self._steps_done(),

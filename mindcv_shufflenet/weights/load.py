@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from mindspore import Tensor, nn
 
-from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.errors import UserError, checked_keywords
 from mindcv_shufflenet.weights.convert import find_layout, unfold
 from mindcv_shufflenet.weights.formats import read_file
 from mindcv_shufflenet.weights.keys import POOL_OF_LAYOUT, Arrays, recognise
@@ -64,6 +64,7 @@ def read_weights(path: str | os.PathLike[str], key: str | None = None) -> Weight
     return Weights(arrays, dialect, layout, source, unfolded, metadata, file.options, file.notes)
 
 
+@checked_keywords
 def load_weights(
     network: nn.Cell,
     weights: Weights | str | os.PathLike[str],

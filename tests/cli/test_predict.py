@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mindcv_shufflenet.deploy.predictor import Prediction, Predictor
+from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.weights.formats import write_arrays
 from tests.cli.conftest import MODEL, Command
 from tests.weights.networks import arrays_of, random_network
@@ -34,8 +36,7 @@ def test_a_folder_is_predicted_and_shown(command: Command, checkpoint: Path, pho
     words = [photos, "--model", MODEL, "--ckpt_path", checkpoint, "--image_resize", 64, "--topk", 2]
     status, output, error = command("predict", *words, "--cam", tmp_path / "cam", "--json", tmp_path / "result.json")
     assert status == 0, error
-    assert "probability" in output
-    assert "cat.jpg" in output
+    assert f"{photos}/cat.jpg\n  1  " in output
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["model"] == MODEL
     assert [Path(p["image"]).name for p in result["predictions"]] == ["cat.jpg", "bird.png", "bird.png"]
@@ -49,6 +50,41 @@ def test_a_folder_is_predicted_and_shown(command: Command, checkpoint: Path, pho
         "bird-cam.png",
         "cat-cam.png",
     ]
+
+
+def test_a_damaged_image_does_not_lose_the_others(
+    command: Command, checkpoint: Path, photos: Path, tmp_path: Path
+) -> None:
+    (photos / "broken.jpg").write_bytes((photos / "cat.jpg").read_bytes()[:300])
+    (photos / "zero.png").touch()
+    words = ["--model", MODEL, "--ckpt_path", checkpoint, "--image_resize", 64, "--batch_size", 2, "--topk", 1]
+    status, output, error = command("predict", photos, *words, "--json", tmp_path / "result.json")
+    assert status == 1
+    assert error == "error: 2 of 5 images cannot be read; they are listed above with their reason\n"
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert [Path(p["image"]).name for p in result["predictions"]] == ["cat.jpg", "bird.png", "bird.png"]
+    assert [Path(p["image"]).name for p in result["failed"]] == ["broken.jpg", "zero.png"]
+    for failure in result["failed"]:
+        assert f"not predicted: {failure['reason']}\n" in output
+    status, _, error = command("predict", photos / "zero.png", *words)
+    assert (status, error.count("\n")) == (2, 1)
+    assert error.startswith(f"error: {photos}/zero.png is not an image")
+
+
+def test_results_come_as_soon_as_their_batch_is_computed(photos: Path) -> None:
+    """The second batch is not read before the first is given."""
+    predictor = Predictor(random_network(num_classes=4), batch_size=2, image_resize=32, crop_pct=1)
+    files = [photos / "cat.jpg", photos / "none.jpg", photos / "one" / "bird.png", photos / "two" / "bird.png"]
+    read: list[Path] = []
+    outcomes = predictor.outcomes(read.append(file) or file for file in files)  # type: ignore[func-returns-value]
+    assert isinstance(next(outcomes), Prediction)
+    assert read == files[:3]
+    assert isinstance(next(outcomes), UserError)
+    assert [found.index for found in outcomes if isinstance(found, Prediction)] == [
+        predictor(file).index for file in files[2:]
+    ]
+    with pytest.raises(UserError, match=r"none\.jpg"):
+        predictor(files)
 
 
 def test_a_switch_does_not_swallow_the_image(command: Command, photos: Path) -> None:

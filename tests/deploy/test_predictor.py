@@ -5,6 +5,7 @@ import struct
 import warnings
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -162,7 +163,7 @@ def test_names_and_preprocessing_come_with_the_checkpoint(tmp_path: Path) -> Non
 
 
 def test_what_a_predictor_does_not_read_is_refused(predictor: Predictor) -> None:
-    with pytest.raises(UserError, match="a predictor does not read lr, mode"):
+    with pytest.raises(UserError, match="Predictor has no argument lr; it takes"):
         Predictor(MODEL, lr=0.1, mode=1)
     with pytest.raises(UserError, match="whose weights"):
         Predictor(MODEL, pretrained=False)
@@ -188,3 +189,16 @@ def test_a_published_network_names_what_is_in_pictures(shared: Path, tmp_path: P
     files = image_files([tmp_path])[::5]
     right = sum(p.label.split(",")[0].replace(" ", "_") in f.name for f, p in zip(files, predictor(files), strict=True))
     assert right >= 0.7 * len(files)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [None, b"bytes", 3, np.zeros((0, 0, 3), np.uint8), np.zeros((0, 5), np.uint8), [None], [b"bytes"]],
+    ids=repr,
+)
+def test_what_is_no_image_is_told(predictor: Predictor, image: Any) -> None:
+    with pytest.raises(UserError, match=r"is no image: give a path|an image is \[H, W, 3\]"):
+        predictor(image)
+    if not isinstance(image, list):
+        with pytest.raises(UserError, match=r"is no image|an image is"):
+            inference_model(predictor, image)

@@ -1,9 +1,15 @@
 """Names of networks."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
 
 import mindcv_shufflenet
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.weights.formats import write_arrays
 
 WIDTHS = ["shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0"]
 
@@ -17,3 +23,46 @@ def test_wildcards_choose_models() -> None:
 def test_a_misspelt_name_gets_the_nearest() -> None:
     with pytest.raises(UserError, match=r"did you mean shufflenet_v2_x1_0\?"):
         mindcv_shufflenet.create_model("shufflenetv2_x1_0")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: mindcv_shufflenet.create_model(WIDTHS[0], num_class=3), "num_class (did you mean num_classes?)"),
+        (lambda: mindcv_shufflenet.get_model(WIDTHS[0], stems="cifar"), "stems (did you mean stem?)"),
+        (lambda: mindcv_shufflenet.create_model(WIDTHS[0], widths=(1, 2)), "create_model has no argument widths"),
+        (lambda: mindcv_shufflenet.create_model(None), "unknown model None"),
+        (lambda: mindcv_shufflenet.create_model(b"shufflenet_v2_x1_0"), "did you mean shufflenet_v2_x1_0?"),
+        (lambda: mindcv_shufflenet.list_models(pretrain=True), "pretrain (did you mean pretrained?)"),
+        (lambda: mindcv_shufflenet.count(None, image_sice=3), "image_sice (did you mean image_size?)"),
+        (lambda: mindcv_shufflenet.load_weights(None, "a", reset=True), "load_weights has no argument reset"),
+        (lambda: mindcv_shufflenet.load_weights(None, "a", allow_mising=[]), "(did you mean allow_missing?)"),
+        (lambda: mindcv_shufflenet.Predictor(WIDTHS[0], top_k=3), "top_k (did you mean topk?)"),
+        (lambda: mindcv_shufflenet.inference_model(WIDTHS[0], "a", ckpt_pat="x"), "(did you mean ckpt_path?)"),
+    ],
+)
+def test_a_mistyped_argument_gets_the_nearest(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises(UserError) as raised:
+        call()
+    assert message in str(raised.value)
+
+
+def test_a_checkpoint_is_loaded(tmp_path: Path, small: None) -> None:
+    """Of any kind; its layout is taken where none is asked for."""
+    made = mindcv_shufflenet.create_model(WIDTHS[0], num_classes=4, layout="torchvision", pool="pad")
+    path = tmp_path / "x.npz"
+    arrays = {parameter.name: parameter.asnumpy() for parameter in made.get_parameters()}
+    write_arrays(arrays, path)
+    loaded = mindcv_shufflenet.create_model(WIDTHS[0], num_classes=4, checkpoint_path=path)
+    assert (loaded.layout, loaded.pool) == ("torchvision", "pad")
+    assert all(np.array_equal(parameter.asnumpy(), arrays[parameter.name]) for parameter in loaded.get_parameters())
+    backbone = mindcv_shufflenet.create_model(WIDTHS[0], num_classes=4, checkpoint_path=path, features_only=True)
+    assert all(np.array_equal(parameter.asnumpy(), arrays[parameter.name]) for parameter in backbone.get_parameters())
+    for options, message in (
+        ({"num_classes": 5}, "it tells 4 classes"),
+        ({"layout": "megvii"}, "the network is of layout megvii"),
+        ({"pretrained": True}, "leave one out"),
+        ({"checkpoint_path": tmp_path / "none.ckpt"}, "there is no checkpoint"),
+    ):
+        with pytest.raises(UserError, match=message):
+            mindcv_shufflenet.create_model(WIDTHS[0], **({"num_classes": 4, "checkpoint_path": path} | options))
