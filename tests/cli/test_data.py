@@ -48,7 +48,7 @@ def test_the_crop_of_cifar10_is_told(tmp_path: Path, command: Command, monkeypat
     monkeypatch.setitem(DATASETS, "cifar10", DATASETS["digits"])
     status, output, error = command("data", "prepare", tmp_path, "--dataset", "cifar10", "--train_split", "val")
     assert status == 0, error
-    assert output.splitlines()[-1].endswith(f"--data_dir {tmp_path} --train_crop padded")
+    assert output.splitlines()[-1].endswith(f"--data_dir {tmp_path} --train_crop padded`")
 
 
 @pytest.mark.parametrize(
