@@ -100,8 +100,8 @@ class Config(
     def _held_by_float32(cls, value: Any) -> Any:
         """Refuse numbers that float32, in which networks compute, takes for 0 or infinity."""
         for number in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(number, float) and number != 0 and not 1e-30 <= abs(number) <= 1e30:
-                raise ValueError("it must be 0, or from 1e-30 to 1e30 in size, which float32 holds")
+            if isinstance(number, float) and number != 0 and not 1e-37 <= abs(number) <= 1e38:
+                raise ValueError("it must be 0, or from 1e-37 to 1e38 in size, which float32 holds")
         return value
 
     @model_validator(mode="after")

@@ -55,7 +55,7 @@ def _explain_unknown(program: str, word: str, known: Collection[str]) -> str:
     if word.startswith("-") and not word.startswith("--") and name in known:
         return f"unknown option {word}: options begin with two dashes, --{name}"
     if not name or (not equals and not word.startswith("-")):
-        return f"unexpected argument {word}; {program} --help says what there may be"
+        return f"unexpected argument {word or repr(word)}; {program} --help says what there may be"
     if name.replace("-", "_") in Config.model_fields:
         return f"{program} does not take --{name}; --help lists what it takes"
     return unknown_option(name, known)
