@@ -219,9 +219,9 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
 
 
 def unknown_option(name: str, names: Collection[str] = ()) -> str:
-    """Return the message for an option that does not exist, with the nearest of the schema's or of ``names``."""
+    """Return the message for an option that does not exist, with the nearest of ``names``, or of the schema's."""
     known = SYNONYMS.get(name.replace("-", "_").lower())
-    return f"unknown option {name}{nearest(known or name, {*Config.model_fields, *names})}; --help all lists them"
+    return f"unknown option {name}{nearest(known or name, names or Config.model_fields)}; --help all lists them"
 
 
 def _explain(error: Any, values: dict[str, Any]) -> str:

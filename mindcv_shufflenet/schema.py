@@ -113,7 +113,7 @@ class AugmentationOptions(_Options):
     mean: list[Annotated[float, Field(ge=0, le=255)]] = Field(
         [123.675, 116.28, 103.53], description="mean a channel, of 0..255"
     )
-    std: list[Annotated[float, Field(ge=0.001, le=1000)]] = Field(
+    std: list[Annotated[float, Field(ge=0.001, le=255)]] = Field(
         [58.395, 57.12, 57.375], description="standard deviation a channel, of 0..255"
     )
     channel_order: Literal["rgb", "bgr"] = Field(

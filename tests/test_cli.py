@@ -180,6 +180,16 @@ def test_a_verb_without_words_says_what_is_missing(verb: str, capsys: pytest.Cap
     assert error.count("\n") == 1
 
 
+def test_the_nearest_option_is_one_of_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    for word, told in (
+        ("--k", "unknown option k (did you mean topk?)"),
+        ("--weights", "unknown option weights (did you mean ckpt_path?)"),
+        ("--epochs", "shufflenet predict does not take --epoch_size"),
+    ):
+        assert cli.main(["predict", "a.jpg", word, "3"]) == 2
+        assert told in capsys.readouterr().err
+
+
 def test_mindcvs_words_for_a_prediction() -> None:
     words = ["--image-path", "a.jpg", "--model=x"]
     assert parse("infer.py", "predict", words).images == ["a.jpg"]

@@ -71,6 +71,7 @@ def test_every_option_of_mindcv_exists() -> None:
         # what float32 or the meaning of an option does not hold
         ({"crop_padding": 4096, "image_resize": 32}, "use at most 31"),
         ({"std": [1e-300, 1, 1]}, "it takes standard deviation"),
+        ({"std": [256, 1, 1]}, "it takes standard deviation"),
         ({"ratio": [1e-30, 1e30]}, "it takes narrowest"),
         ({"scale": [5, 9]}, "it takes smallest and largest area"),
         ({"re_scale": [0.1, 9]}, "it takes smallest and largest erased"),
