@@ -100,8 +100,8 @@ class Config(
     def _held_by_float32(cls, value: Any) -> Any:
         """Refuse numbers that float32, in which networks compute, takes for 0 or infinity."""
         for number in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(number, float) and number != 0 and not 1e-30 <= abs(number) <= 1e30:
-                raise ValueError("it must be 0, or from 1e-30 to 1e30 in size, which float32 holds")
+            if isinstance(number, float) and number != 0 and not 1e-37 <= abs(number) <= 1e38:
+                raise ValueError("it must be 0, or from 1e-37 to 1e38 in size, which float32 holds")
         return value
 
     @model_validator(mode="after")
@@ -219,9 +219,9 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
 
 
 def unknown_option(name: str, names: Collection[str] = ()) -> str:
-    """Return the message for an option that does not exist, with the nearest of the schema's or of ``names``."""
+    """Return the message for an option that does not exist, with the nearest of ``names``, or of the schema's."""
     known = SYNONYMS.get(name.replace("-", "_").lower())
-    return f"unknown option {name}{nearest(known or name, {*Config.model_fields, *names})}; --help all lists them"
+    return f"unknown option {name}{nearest(known or name, names or Config.model_fields)}; --help all lists them"
 
 
 def _explain(error: Any, values: dict[str, Any]) -> str:

@@ -73,7 +73,7 @@ class SafeConsole(Console):
 
 def fit(table: Table, console: Console) -> bool:
     """Give the columns of a table widths that break no word; return whether the console is wide enough for them."""
-    cells = [[str(cell) for cell in (column.header, *column.cells)] for column in table.columns]
+    cells = [[printable(str(cell)) for cell in (column.header, *column.cells)] for column in table.columns]
     widest = [max(map(cell_len, column)) for column in cells]
     needed = [max(cell_len(word) for cell in column for word in (cell.split() or [""])) for column in cells]
     unbounded = console.options.update(max_width=_UNBOUNDED)

@@ -15,7 +15,7 @@ BelowOne = Annotated[float, Field(ge=0, le=0.9999)]
 Area = Annotated[float, Field(ge=1e-4, le=1)]
 AspectRatio = Annotated[float, Field(ge=0.01, le=100)]
 Strength = Annotated[float, Field(ge=0, le=100)]
-LearningRate = Annotated[float, Field(ge=0, le=10_000)]
+LearningRate = Annotated[float, Field(ge=0)]
 DecayFactor = Annotated[float, Field(ge=1e-4, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Epochs = Annotated[int, Field(ge=0, le=100_000)]
@@ -116,7 +116,7 @@ class AugmentationOptions(_Options):
     mean: list[Annotated[float, Field(ge=0, le=255)]] = Field(
         [123.675, 116.28, 103.53], description="mean a channel, of 0..255"
     )
-    std: list[Annotated[float, Field(ge=0.001, le=1000)]] = Field(
+    std: list[Annotated[float, Field(ge=0.001, le=255)]] = Field(
         [58.395, 57.12, 57.375], description="standard deviation a channel, of 0..255"
     )
     channel_order: Literal["rgb", "bgr"] = Field(

@@ -91,12 +91,13 @@ def test_the_command_line_goes_before_the_recipe_and_the_recipe_before_defaults(
         (["--crop_pct", "1e-9"], "crop_pct=1e-09: it must be greater than or equal to 0.1"),
         (["--data_dir", "~nosuchuser/x"], "there is no such user"),
         (["--ckpt_save_dir", "x" * 300, "--dataset", "digits"], "File name too long"),
+        (["--json", "none/"], "cannot write none/: give --json a file"),
         (["--json", "ckpt/config.yaml"], "is the name of a file of a run"),
         ([], "train.py needs a data set to train on, or a recipe; for example: `python train.py --dataset"),
         (["="], "unexpected argument =; train.py --help"),
         (["--"], "train.py"),
         (["--="], "unexpected argument --="),
-        ([""], "unexpected argument ;"),
+        ([""], "unexpected argument '';"),
         (["-c", ""], "config is given and empty"),
         (["--json", ""], "json is given and empty"),
         (["--ckpt_path="], "ckpt_path is given and empty"),
@@ -177,6 +178,16 @@ def test_a_verb_without_words_says_what_is_missing(verb: str, capsys: pytest.Cap
     assert error.startswith(f"error: shufflenet {verb} needs ")
     assert f"; for example: `shufflenet {verb} {verbs.VERBS[verb].examples[0]}`\n" in error
     assert error.count("\n") == 1
+
+
+def test_the_nearest_option_is_one_of_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    for word, told in (
+        ("--k", "unknown option k (did you mean topk?)"),
+        ("--weights", "unknown option weights (did you mean ckpt_path?)"),
+        ("--epochs", "shufflenet predict does not take --epoch_size"),
+    ):
+        assert cli.main(["predict", "a.jpg", word, "3"]) == 2
+        assert told in capsys.readouterr().err
 
 
 def test_mindcvs_words_for_a_prediction() -> None:

@@ -54,6 +54,7 @@ def test_escapes_in_lines_tables_and_titles() -> None:
         assert "\x1b" not in text
         assert "\x07" not in text
         assert "\\x1b[2J" in text
+        assert r"a\x1b]0;owned\x07.jpg\nb" in text  # whole
 
 
 @pytest.mark.parametrize("survives", [True, False])

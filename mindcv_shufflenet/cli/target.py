@@ -25,7 +25,7 @@ def check_target(path: str | None) -> None:
         raise UserError(f"--json {path} is the name of a file of a run; give another, such as result.json")
     if target.exists() and not target.is_file() and not target.is_dir():  # a device, a pipe
         return
-    if target.is_dir() or not os.access(target.absolute().parent, os.W_OK):
+    if path.endswith(os.sep) or target.is_dir() or not os.access(target.absolute().parent, os.W_OK):
         raise UserError(f"cannot write {path}: give --json a file in a folder that is there and can be written")
     if target.exists() and not _is_result(target):
         raise UserError(f"{path} is there already and is no earlier result: give --json another name")

@@ -11,6 +11,7 @@ from mindcv_shufflenet.cli.verbs import VERBS
 from mindcv_shufflenet.config import Config, parse_config, read_recipe, unknown_option
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.option_types import is_boolean, is_list, parse_text
+from mindcv_shufflenet.other_names import SYNONYMS
 
 # What may follow a switch as its value.
 _SWITCH_VALUES = {"true", "false", "yes", "no", "on", "off", "0", "1", "auto", "none", "null"}
@@ -55,9 +56,10 @@ def _explain_unknown(program: str, word: str, known: Collection[str]) -> str:
     if word.startswith("-") and not word.startswith("--") and name in known:
         return f"unknown option {word}: options begin with two dashes, --{name}"
     if not name or (not equals and not word.startswith("-")):
-        return f"unexpected argument {word}; {program} --help says what there may be"
-    if name.replace("-", "_") in Config.model_fields:
-        return f"{program} does not take --{name}; --help lists what it takes"
+        return f"unexpected argument {word or repr(word)}; {program} --help says what there may be"
+    ours = SYNONYMS.get(name.replace("-", "_").lower(), name.replace("-", "_"))
+    if ours in Config.model_fields and ours not in known:
+        return f"{program} does not take --{ours}; --help lists what it takes"
     return unknown_option(name, known)
 
 

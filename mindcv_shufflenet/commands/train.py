@@ -142,7 +142,7 @@ def _train(setup: Setup, source: Source | None, progress: Progress, console: Con
     outlive_launcher()
     with ExitStack() as locks:
         recorder = Recorder(
-            config, setup.machine, setup.data, setup.network, setup.step, classes, split.held_out, locks, console.print
+            config, setup.machine, setup.data, setup.network, setup.step, setup.split, locks, console.print
         )
         recorder.lock()
         if group.is_first:

@@ -76,10 +76,12 @@ def mpirun(ranks: int, *words: object, verb: str = "train", script: str = SMALL,
 
 
 def msrun(folder: Path, port: int, *words: object, ranks: int = 2) -> Job:
-    launcher = [BIN / "msrun", "--worker_num", ranks, "--local_worker_num", ranks, "--master_port", port]
+    launcher: list[object] = [BIN / "msrun", "--worker_num", ranks, "--local_worker_num", ranks, "--master_port", port]
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"  # msrun takes python from PATH
     words = (*words, "--ckpt_save_dir", folder / "run")
-    return Job([*launcher, "--join", True, "--log_dir", folder / "log"], SMALL, "train", *words, PATH=path)
+    # as mindcv's pages have it: cores bound, and python as the first word
+    launcher += ["--bind_core=True", "--join", True, "--log_dir", folder / "log", "python"]
+    return Job(launcher, SMALL, "train", *words, PATH=path)
 
 
 def wait_for(path: Path, job: Job) -> None:

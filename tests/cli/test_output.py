@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from mindcv_shufflenet import cli
 from mindcv_shufflenet.commands.setup import create_console, write_json
-from tests.cli.conftest import MODEL, ROOT, Command, start
+from tests.cli.conftest import MODEL, ROOT, TINY, Command, start
 
 LIST = ["models", "*x0_5"]
 
@@ -93,3 +94,15 @@ def test_a_path_that_may_not_be_entered_gets_one_line(command: Command) -> None:
     assert status == 2
     assert error.startswith("error: cannot use xxx")
     assert error.count("\n") == 1
+
+
+def test_a_training_goes_on_without_its_output_and_says_so(
+    tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*TINY, "--mode", 1, "--no-jit", "--num_samples", 32, "--epoch_size", 1, "--no-val_while_train"]
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert cli.main([str(word) for word in (*words, "--ckpt_save_dir", tmp_path)], verb="train") == 0
+    told = f"note: the output was cut off: No space left on device; see {tmp_path}/log.csv\n"
+    assert capsys.readouterr().err == told
+    assert (tmp_path / f"{MODEL}-last.ckpt").exists()

@@ -87,6 +87,20 @@ def test_results_come_as_soon_as_their_batch_is_computed(photos: Path) -> None:
         predictor(files)
 
 
+def test_whose_weights(command: Command, photos: Path) -> None:
+    """A model alone means its published weights, as mindcv's infer.py has it."""
+    assert "whose weights? give --ckpt_path FILE, or --model" in command("predict", photos)[2]
+    status, _, error = command("predict", "--image_path", photos / "cat.jpg", "--model", "resnet50")
+    assert (status, "no published weights of resnet50" in error) == (2, True)
+
+
+def test_ckpt_path_counts(command: Command, checkpoint: Path, photos: Path) -> None:
+    words = ["--image_path", photos / "cat.jpg", "--model", MODEL, "--ckpt_path", checkpoint, "--image_resize", 64]
+    _, output, error = command("predict", *words, "--json", "-")
+    assert json.loads(output)["predictions"][0]["index"] < 6  # of the file's classes, not of ImageNet's
+    assert "published weights" not in error
+
+
 def test_a_switch_does_not_swallow_the_image(command: Command, photos: Path) -> None:
     status, _, error = command("predict", "--model", "resnet50", "--pretrained", photos / "cat.jpg")
     assert status == 2
@@ -111,7 +125,6 @@ def test_the_model_is_the_run_directorys(command: Command, finished_run: Path, p
     ("words", "message"),
     [
         (["none.jpg", "--pretrained"], "there is no file or folder none.jpg"),
-        (["{photos}"], "whose weights? give --ckpt_path FILE, or --pretrained"),
         (["{photos}", "--ckpt_path", "{checkpoint}", "--topk", "0"], "topk=0"),
         (["{photos}", "--ckpt_path", "{checkpoint}", "--num_classes", "7"], "(6, 1024) there and (7, 1024) here"),
         (["{photos}", "--ckpt_path", "{checkpoint}", "--cam", "/dev/null/x"], "give --cam another folder"),

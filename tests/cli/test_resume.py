@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mindcv_shufflenet.commands import train
-from mindcv_shufflenet.config import load_yaml
+from mindcv_shufflenet.config import load_yaml, parse_config
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import exclusive
 from mindcv_shufflenet.train.state import load_state
@@ -146,13 +146,10 @@ def test_two_trainings_in_one_folder(finished_run: Path, tmp_path: Path, command
     assert "another process is at work in" in error
 
 
-def test_weights_that_are_no_numbers_are_not_saved(
-    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path: Path, command: Command) -> None:
     """One step an epoch: its loss is computed before the update that spoils the weights."""
-    monkeypatch.setattr(train, "learning_rates", lambda *_: np.full(1, 3e38))
-    words = [*TINY, "--epoch_size", 1, "--num_samples", 32, "--weight_decay", 10]
-    status, _, error = command("train", *words, "--ckpt_save_dir", tmp_path)
+    words = [*TINY, "--epoch_size", 1, "--num_samples", 32, "--warmup_epochs", 0, "--lr", "1e38", "--momentum", 0.99]
+    status, _, error = command("train", *words, "--ckpt_save_dir", tmp_path, "--weight_decay", 10)
     assert status == 1
     assert "became NaN or infinite; try a lower --lr" in error
     assert not list(tmp_path.glob("*.ckpt"))
@@ -224,3 +221,21 @@ def test_a_state_that_is_damaged_at_its_head_is_told(
         state.write_bytes(damaged)
         with suppress(UserError):  # and nothing else; some bytes there do not matter
             load_state(state)
+
+
+def test_a_run_of_an_earlier_version_keeps_its_decay_epochs(finished_run: Path) -> None:
+    """They were 100 by themselves."""
+    state = load_state(finished_run / f"{MODEL}-last.state")
+    state.circumstances["config"]["decay_epochs"] = 100
+    config = parse_config({"epoch_size": 4})
+    assert train._as_stopped(config, {}, state).decay_epochs == 100
+    assert train._as_stopped(config, {"decay_epochs"}, state).decay_epochs is None
+
+
+def test_the_first_run_is_not_told_off() -> None:
+    assert train._odd_schedule(parse_config({})) == []
+    assert train._odd_schedule(parse_config({"decay_epochs": 87})) == []
+    assert "ends at epoch 13" in train._odd_schedule(parse_config({"decay_epochs": 10}))[0]
+    cycles = {"decay_epochs": 10, "num_cycles": 3, "epoch_size": 33}
+    assert train._odd_schedule(parse_config(cycles)) == []
+    assert "ends at epoch 13" in train._odd_schedule(parse_config(cycles | {"scheduler": "linear_decay"}))[0]
