@@ -196,6 +196,14 @@ def list_folders(folder: Path) -> list[str]:
         return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
 
 
+def holds_images(folder: Path, depth: int = 3) -> bool:
+    """Whether an image lies in ``folder`` or in the folders below it, as many levels as ``depth`` says."""
+    with _scan(folder) as entries:
+        if any(_has_suffix(entry.name, IMAGE_SUFFIXES) for entry in entries if not entry.name.startswith(".")):
+            return True
+    return depth > 0 and any(holds_images(folder / name, depth - 1) for name in list_folders(folder))
+
+
 def list_images(folder: Path, recursive: bool = True, suffixes: Collection[str] = IMAGE_SUFFIXES) -> Listing:
     """The files in ``folder``, and in the folders below it if ``recursive``, images and others.
 
@@ -222,7 +230,7 @@ def _list_one(
             name = entry.name
             if name[0] == ".":
                 continue
-            is_image = name[name.rfind(".") :].lower() in suffixes
+            is_image = _has_suffix(name, suffixes)
             # A link with an image's name is taken for a file: to follow it would cost a look-up a file.
             if entry.is_dir(follow_symlinks=not is_image):
                 if folders is not None:
@@ -231,6 +239,10 @@ def _list_one(
                 images.append(entry.path)
             elif name.lower() not in _LITTER:
                 strangers.append(entry.path)
+
+
+def _has_suffix(name: str, suffixes: Collection[str]) -> bool:
+    return name[name.rfind(".") :].lower() in suffixes
 
 
 def _not_above(entry: os.DirEntry[str]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from mindcv_shufflenet.data.datasets.base import (
     Request,
     Split,
+    holds_images,
     list_folders,
     list_images,
     normal,
@@ -18,7 +19,7 @@ from mindcv_shufflenet.data.datasets.base import (
 from mindcv_shufflenet.data.datasets.held_out import hold_out
 from mindcv_shufflenet.errors import UserError
 
-LAYOUT = "SPLIT/CLASS/*.jpg (for instance train/cat/001.jpg) or CLASS/*.jpg"
+LAYOUT = "SPLIT/CLASS/*.jpg (for instance train/cat/001.jpg), or CLASS/*.jpg with images in every folder"
 
 # What the validation split is called where nothing else is said, and what it is taken from if there is no such folder.
 _TRAIN, _VAL, _OTHER_VAL, _TEST = "train", "val", ("validation", "valid"), "test"
@@ -144,17 +145,15 @@ def refuse_loose_images(folder: Path) -> None:
 
 
 def _holds_classes(root: Path) -> bool:
-    """Whether the folders in ``root`` are classes: none is a split, or it is a class of a split's name.
+    """Whether the folders in ``root`` are classes: all hold images, and none is a split.
 
-    A split holds folders; a class called ``train`` holds images and stands beside other classes.
+    A split holds folders; a class called ``train`` holds images alone and stands beside other classes.
     """
-    if not root.is_dir():
-        return False
-    names = list_folders(root)
+    names = list_folders(root) if root.is_dir() else []
     splits = [name for name in names if name.casefold() in _SPLITS]
-    if not splits:
-        return bool(names)
-    return len(splits) < len(names) and not any(list_folders(root / name) for name in splits)
+    if len(splits) == len(names) or any(list_folders(root / name) for name in splits):
+        return False
+    return all(holds_images(root / name) for name in names)
 
 
 def _class_folders(folder: Path) -> dict[str, list[Path]]:

@@ -197,6 +197,14 @@ def test_splits_of_other_names_are_no_classes(tmp_path, names):
         pair(tmp_path)
 
 
+def test_folders_without_images_are_no_classes(tmp_path):
+    """As those of the folder in which somebody stands who names no other."""
+    photos(tmp_path, docs=2)
+    make(tmp_path, "src/main.py", "val/1.jpg")
+    with pytest.raises(UserError, match=r"no folder .*train .* or CLASS/\*.jpg with images in every folder"):
+        pair(tmp_path)
+
+
 def test_recorded_classes_decide_the_indices(tmp_path):
     photos(tmp_path, "val/", c0=1, c3=2)
     classes = classes_of(["c0", "c1", "c2", "c3", "4"], {"c0": 0, "c1": 1, "c2": 2, "c3": 3})
