@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mindcv_shufflenet.commands.setup import create_console, open_data, read_config, write_json
 from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.data.datasets import Split
-from mindcv_shufflenet.data.datasets.mindrecord import manifest_path
+from mindcv_shufflenet.data.datasets.mindrecord import file_prefix, manifest_path
 from mindcv_shufflenet.data.records import Manifest, pack
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import exclusive
@@ -89,6 +89,6 @@ def _remove(folder: Path, splits: tuple[str, ...]) -> None:
     """Remove what an earlier packing of these splits has left."""
     for split in splits:
         manifest_path(folder, split).unlink(missing_ok=True)
-        shard = re.compile(rf"(\.packing-)?{re.escape(split)}-\d{{5,}}-of-\d{{5,}}\.mindrecord(\.db)?")
+        shard = re.compile(rf"(\.packing-)?{re.escape(file_prefix(split))}-\d{{5,}}-of-\d{{5,}}\.mindrecord(\.db)?")
         for path in [path for path in folder.iterdir() if shard.fullmatch(path.name)]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -25,7 +25,7 @@ from PIL import Image, JpegImagePlugin
 
 from mindcv_shufflenet import signals
 from mindcv_shufflenet.data.datasets.base import Records, Split
-from mindcv_shufflenet.data.datasets.mindrecord import FORMAT, fault_of, files_of, manifest_path
+from mindcv_shufflenet.data.datasets.mindrecord import FORMAT, fault_of, file_prefix, files_of, manifest_path
 from mindcv_shufflenet.data.decoding import decodable, explain, opened
 from mindcv_shufflenet.errors import RunError, UserError, first_line
 from mindcv_shufflenet.files import atomic_write, publish
@@ -93,7 +93,8 @@ def pack(
     if isinstance(images, Records):
         raise UserError("these images are packed already")
     starts = range(0, len(split), images_per_shard)
-    names = [f"{name}-{number:05}-of-{len(starts):05}.mindrecord" for number in range(len(starts))]
+    prefix = file_prefix(name)
+    names = [f"{prefix}-{number:05}-of-{len(starts):05}.mindrecord" for number in range(len(starts))]
     finished = {shard["name"] for shard in manifest.shards}
     _write_manifest(path, manifest)
     tasks = []

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,12 @@ def test_training_from_records_reads_what_the_files_give(photos: Split, packed: 
             for one, other in pairs:
                 np.testing.assert_array_equal(one.label, other.label)
                 np.testing.assert_array_equal(one.image, other.image)
+
+
+def test_a_split_may_be_a_folder_in_a_folder(photos: Split, tmp_path: Path) -> None:
+    few = replace(photos, images=photos.images[:2], labels=photos.labels[:2])
+    pack(few, "train/photos", tmp_path, {}, **OPTIONS)
+    assert len(open_split("mindrecord", Request(tmp_path, "train/photos"))) == 2
 
 
 def test_packing_goes_on_where_it_was_stopped(photos: Split, packed: Path, tmp_path: Path) -> None:
@@ -229,6 +236,7 @@ def test_an_image_that_fits_no_record_is_named(photos: Split, tmp_path: Path, mo
 # Packs the photos of a folder, one a shard, and tells of each.
 PACK = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from mindcv_shufflenet.data.datasets import Request, open_split
 from mindcv_shufflenet.data.records import pack

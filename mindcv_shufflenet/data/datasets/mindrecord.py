@@ -16,7 +16,12 @@ FORMAT = 1
 
 def manifest_path(folder: Path, split: str) -> Path:
     """Where the shards of a split are listed."""
-    return folder / f"{split}.json"
+    return folder / f"{file_prefix(split)}.json"
+
+
+def file_prefix(split: str) -> str:
+    """What the names of a split's files begin with; a split may be a folder in a folder (``train/dataset``)."""
+    return split.replace("/", "-")
 
 
 def files_of(shard: str) -> tuple[str, str]:
