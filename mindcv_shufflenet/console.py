@@ -46,8 +46,8 @@ class SafeConsole(Console):
             parts = list(wrap(line, self.width)) if self.is_terminal else [line]
             super().print(Text("\n".join(parts)), soft_wrap=True, **options)
         elif objects and isinstance(objects[0], Table) and not fit(objects[0], self):
-            for cells in ([column.header for column in objects[0].columns], *rows(objects[0])):
-                self.print("  ".join(map(str, cells)))
+            for line in lines_of(objects[0]):
+                self.print(line)
         else:
             super().print(*objects, **options)
 
@@ -84,6 +84,10 @@ def fit(table: Table, console: Console) -> bool:
     return spare >= 0
 
 
-def rows(table: Table) -> Iterator[tuple[Any, ...]]:
-    """Yield the cells of each row of a table."""
-    return zip(*(column.cells for column in table.columns), strict=True)
+def lines_of(table: Table) -> Iterator[str]:
+    """Yield the title, the header and the rows of a table as lines."""
+    if table.title:
+        yield str(table.title)
+    yield "  ".join(str(column.header) for column in table.columns)
+    for cells in zip(*(column.cells for column in table.columns), strict=True):
+        yield "  ".join(map(str, cells))

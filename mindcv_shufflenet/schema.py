@@ -145,7 +145,6 @@ class ModelOptions(_Options):
 
     model: str = Field(
         "shufflenet_v2_x1_0",
-        pattern=r"[^.]$",
         json_schema_extra=COMMON,
         description="name of the network, or NAME.TAG of published weights; `shufflenet models` lists both",
     )

@@ -19,7 +19,7 @@ def shown(thing: object, width: int | None) -> list[str]:
 
 
 def table() -> Table:
-    made = Table("published weights", "top-1", "input", "licence")
+    made = Table("published weights", "top-1", "input", "licence", title="networks")
     made.add_row("shufflenet_v2_x1_0.mmpretrain_in1k", "69.55", "pillow 256, rgb", "Apache-2.0")
     return made
 
@@ -28,7 +28,15 @@ def table() -> Table:
 def test_no_word_of_a_table_is_broken(width: int | None) -> None:
     lines = shown(table(), width)
     text = "\n".join(lines)
-    for word in ("shufflenet_v2_x1_0.mmpretrain_in1k", "69.55", "pillow", "Apache-2.0", "licence", "weights"):
+    for word in (
+        "shufflenet_v2_x1_0.mmpretrain_in1k",
+        "69.55",
+        "pillow",
+        "Apache-2.0",
+        "licence",
+        "weights",
+        "networks",
+    ):
         assert word in text
     assert all(len(line) <= (width or 100) for line in lines)
     assert ("pillow 256, rgb" in text) == (width != 72)  # it is wrapped at a space

@@ -142,8 +142,8 @@ ALIASES = {"shufflenet-v2-1x_16xb64_in1k": "shufflenet_v2_x1_0.mmpretrain_in1k"}
 
 def split_name(name: str) -> tuple[str, str | None]:
     """Return model and tag of ``MODEL``, ``MODEL.TAG`` or an alias."""
-    model, _, tag = ALIASES.get(name, name).partition(".")
-    return model, tag or None
+    model, dot, tag = ALIASES.get(name, name).partition(".")
+    return model, tag if dot else None
 
 
 def find_record(name: str) -> Record | None:

@@ -129,6 +129,7 @@ def test_the_model_is_the_run_directorys(command: Command, finished_run: Path, p
         (["{photos}", "--ckpt_path", "{checkpoint}", "--num_classes", "7"], "(6, 1024) there and (7, 1024) here"),
         (["{photos}", "--ckpt_path", "{checkpoint}", "--cam", "/dev/null/x"], "give --cam another folder"),
         (["{photos}", "--lr", "1"], "does not take --lr"),
+        (["{photos}", "--cam", ""], "cam is given and empty"),
         (["{photos}", "--ckpt_path", "none.ckpt"], "there is no checkpoint none.ckpt"),
         ([], "infer.py needs images; for example: `python infer.py bird.jpg"),
     ],

@@ -41,6 +41,11 @@ def test_every_record_is_complete_and_pinned() -> None:
     assert sorted(RECORDS) == list_models(pretrained=True)
 
 
+def test_a_dot_without_a_tag_is_a_slip() -> None:
+    with pytest.raises(UserError, match=r"unknown weights shufflenet_v2_x1_0\..*has mindcv_in1k, tv_in1k"):
+        create_model("shufflenet_v2_x1_0.")
+
+
 def test_names_find_their_record() -> None:
     assert find_record(X0_5) is None
     assert default_record(X0_5).tag == "mindcv_in1k"
