@@ -87,6 +87,8 @@ def load_weights(
         UserError: a parameter is missing, left over or of another shape, or the layout is another. The network is
             untouched then.
     """
+    if not isinstance(weights, Weights | str | os.PathLike):
+        raise UserError(f"{type(weights).__name__} is no weights: give a file's path or what read_weights returns")
     if not isinstance(weights, Weights):
         weights = read_weights(weights)
     target = {parameter.name: parameter for parameter in network.get_parameters()}

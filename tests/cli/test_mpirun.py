@@ -155,8 +155,8 @@ def test_a_signal_saves_and_ranks_go_on_exactly_or_in_another_number(
     assert f"1 make 6: the run goes on at step {2 * step} of epoch {epoch + 1}" in output
     for folder, steps in ((stopped, 3), (whole, 3), (alone, 6)):
         rows = load_state(folder / f"{MODEL}-last.state").progress.rows
-        assert [row["epoch"] for row in rows] == list(range(1, epoch + 3))
-        assert rows[-1]["step"] == (epoch + 2) * steps
+        assert [row.epoch for row in rows] == list(range(1, epoch + 3))
+        assert rows[-1].step == (epoch + 2) * steps
     assert all(np.array_equal(last(whole)[name], weight) for name, weight in last(stopped).items())
     assert not all(np.array_equal(last(whole)[name], weight) for name, weight in last(alone).items())
 

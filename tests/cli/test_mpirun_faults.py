@@ -91,8 +91,8 @@ def test_weights_that_differ_stop_the_run(tmp_path: Path) -> None:
         f"sys.path.insert(0, {str(ROOT)!r})\n"
         "from mindcv_shufflenet.train.recorder import Recorder\n"
         "begin = Recorder.begin\n"
-        "def changed(recorder, *arguments):\n"
-        "    begin(recorder, *arguments)\n"
+        "def changed(recorder, *arguments, **options):\n"
+        "    begin(recorder, *arguments, **options)\n"
         "    weight = recorder.network.get_parameters().__next__()\n"
         "    weight.set_data(weight * 1.001)\n"
         "if os.environ['OMPI_COMM_WORLD_RANK'] == '1':\n"
@@ -182,6 +182,6 @@ def test_the_ranks_save_after_mpirun_has_ended(tmp_path: Path, number: signal.Si
     assert time.monotonic() - begin < 20
     assert status != 0
     progress = load_state(tmp_path / f"{MODEL}-last.state").progress
-    assert progress.rows[0]["seconds"] / EAGER_STEPS > 0.25
+    assert progress.rows[0].seconds / EAGER_STEPS > 0.25
     assert progress.step > 0  # saved inside an epoch
     assert len(last(tmp_path)) == SMALL_TENSORS

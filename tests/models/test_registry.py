@@ -37,6 +37,8 @@ def test_a_misspelt_name_gets_the_nearest() -> None:
         (lambda: mindcv_shufflenet.count(None, image_sice=3), "image_sice (did you mean image_size?)"),
         (lambda: mindcv_shufflenet.load_weights(None, "a", reset=True), "load_weights has no argument reset"),
         (lambda: mindcv_shufflenet.load_weights(None, "a", allow_mising=[]), "(did you mean allow_missing?)"),
+        (lambda: mindcv_shufflenet.load_weights(None, None), "NoneType is no weights: give a file's path"),
+        (lambda: mindcv_shufflenet.load_weights(None, b"x.ckpt"), "bytes is no weights: give a file's path"),
         (lambda: mindcv_shufflenet.Predictor(WIDTHS[0], top_k=3), "top_k (did you mean topk?)"),
         (lambda: mindcv_shufflenet.inference_model(WIDTHS[0], "a", ckpt_pat="x"), "(did you mean ckpt_path?)"),
     ],
