@@ -64,7 +64,8 @@ def run(arguments: argparse.Namespace) -> None:
                 failed.append({"image": str(file), "reason": str(found)})
                 continue
             results.append({"image": str(file), **asdict(found)})
-            console.print(_block(file, found))
+            for line in _block(file, found):
+                console.print(line)
             if drawer:
                 results[-1]["cam"] = str(drawer.draw(file, found))
     for failure in failed:
@@ -78,10 +79,10 @@ def run(arguments: argparse.Namespace) -> None:
         raise RunError(f"{len(failed)} of {len(files)} images cannot be read; they are listed above with their reason")
 
 
-def _block(file: Path, prediction: Prediction) -> str:
+def _block(file: Path, prediction: Prediction) -> list[str]:
     """Show an image's most probable classes, a line each under its path."""
     lines = [f"  {rank}  {found.score:7.2%}  {found.label}" for rank, found in enumerate(prediction.topk, start=1)]
-    return "\n".join([str(file), *lines])
+    return [str(file), *lines]
 
 
 def _check_folder(folder: Path) -> None:

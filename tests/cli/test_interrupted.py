@@ -198,9 +198,9 @@ from tests.cli.small import SMALL_BLOCKS
 keys.STAGE_BLOCKS = SMALL_BLOCKS
 from mindcv_shufflenet.train import recorder
 
-def save(network, path):
+def save(network, path, metadata):
     resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, resource.RLIM_INFINITY))
-    original(network, path)
+    original(network, path, metadata)
 
 original, recorder.save_checkpoint = recorder.save_checkpoint, save
 sys.exit(cli.main(verb="train"))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from mindcv_shufflenet.weights.formats import read_arrays, write_arrays
 from tests.cli.conftest import MODEL, Command
 
 pytestmark = pytest.mark.usefixtures("small")
@@ -68,7 +69,7 @@ def test_a_folder_of_classes_trains_and_is_validated_on_what_it_held_out(
     status, output, error = command(*validate, checkpoint, "--dataset", "folder", "--data_dir", tmp_path / "part")
     assert status == 0, error
     assert "10 images" in output
-    shutil.copy(checkpoint, tmp_path / "copied.ckpt")
+    write_arrays(read_arrays(checkpoint), tmp_path / "copied.ckpt")  # which no longer tells its classes
     part = [*NETWORK[2:], "--dataset", "folder", "--data_dir", tmp_path / "part", "--num_classes", 4]
     status, _, error = command(*validate, tmp_path / "copied.ckpt", *part)
     assert status == 2

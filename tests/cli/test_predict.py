@@ -68,7 +68,7 @@ def test_a_damaged_image_does_not_lose_the_others(
         assert f"not predicted: {failure['reason']}\n" in output
     status, _, error = command("predict", photos / "zero.png", *words)
     assert (status, error.count("\n")) == (2, 1)
-    assert error.startswith(f"error: {photos}/zero.png is not an image")
+    assert error.startswith(f"error: cannot read the image {photos}/zero.png: its header is not that of an image")
 
 
 def test_results_come_as_soon_as_their_batch_is_computed(photos: Path) -> None:

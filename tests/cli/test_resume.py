@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from mindcv_shufflenet.commands import train
+from mindcv_shufflenet.commands.resume import Source
 from mindcv_shufflenet.config import load_yaml, parse_config
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import exclusive
@@ -226,10 +227,8 @@ def test_a_state_that_is_damaged_at_its_head_is_told(
 def test_a_run_of_an_earlier_version_keeps_its_decay_epochs(finished_run: Path) -> None:
     """They were 100 by themselves."""
     state = load_state(finished_run / f"{MODEL}-last.state")
-    state.circumstances["config"]["decay_epochs"] = 100
-    config = parse_config({"epoch_size": 4})
-    assert train._as_stopped(config, {}, state).decay_epochs == 100
-    assert train._as_stopped(config, {"decay_epochs"}, state).decay_epochs is None
+    state.circumstances.config["decay_epochs"] = 100
+    assert Source(finished_run, state, state.progress, None, []).options()["decay_epochs"] == 100
 
 
 def test_the_first_run_is_not_told_off() -> None:

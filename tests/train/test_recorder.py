@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mindcv_shufflenet.config import Config, load_yaml
+from mindcv_shufflenet.data.datasets import Split
 from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.files import exclusive
 from mindcv_shufflenet.train.recorder import Recorder
@@ -28,9 +30,9 @@ def lines() -> list[str]:
 def begin(folder: Path, lines: list[str], locks: ExitStack, seed: int = 1) -> tuple[Recorder, Progress]:
     """A run after its first epoch, which is its best."""
     config, step = Config(model=MODEL, ckpt_save_dir=str(folder), seed=seed), step_cell()
-    classes = {"names": ["a", "b"], "indices": {"a": 0, "b": 1}}
+    split = Split(np.zeros((2, 8, 8, 3), np.uint8), np.arange(2, dtype=np.int32), ("a", "b"), {"a": 0, "b": 1})
     machine, data = CIRCUMSTANCES.machine, CIRCUMSTANCES.data
-    recorder = Recorder(config, machine, data, step.network, step, classes, locks, lines.append)
+    recorder = Recorder(config, machine, data, step.network, step, split, locks, lines.append)
     recorder.lock()
     progress = Progress()
     recorder.begin(progress, None)
