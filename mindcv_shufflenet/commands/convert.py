@@ -28,18 +28,16 @@ def run(arguments: argparse.Namespace) -> None:
     weights = read_weights(arguments.source, config.ckpt_key)
     wanted = config.layout
     source = config.replace(ckpt_path=arguments.source, layout=None)  # --layout is the target's
-    settled = settle(source, {"model"} & arguments.given.keys(), weights)
-    if "model" not in arguments.given and not settled.tells_model:
+    settled = settle(source, {"model"} & arguments.given.keys(), weights, with_data=True)
+    if "model" not in arguments.given and "model" not in settled.told:
         raise UserError("of which model are the weights? give --model NAME; `shufflenet models` lists them")
     source_layout = weights.layout or wanted or "megvii"
-    _check_fit(weights, settled.config.network, source_layout, config.allow_missing)
+    loaded = _load(weights, settled.config.network, source_layout, config.allow_missing)
     keys, layout = _choose(arguments.keys, wanted, source_layout, target)
     arrays, notes = change_layout(weights.arrays, source_layout, layout)
     metadata = _metadata(settled, weights, layout)
     pool = metadata.options["pool"]
-    notes = [*settled.notes, *weights.notes, *notes]
-    if weights.unfolded:
-        notes.append("BatchNorm was folded into the convolutions; it is set to change nothing")
+    notes = [*settled.notes, *loaded, *notes]
     if pool != POOL_OF_LAYOUT[layout]:
         notes.append(f"the max pool pads as the source's did, --pool {pool}; the file tells that to this program alone")
     write_arrays(translate(arrays, keys), target, metadata.dump())
@@ -60,24 +58,17 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _metadata(settled: Settled, weights: Weights, layout: str) -> Metadata:
     """What the converted file says of its network: what is known of the source, and nothing that was assumed."""
-    config = settled.config
-    network = {"layout": layout, "pool": config.pool or weights.pool}
+    config = settled.config.replace(layout=layout, pool=settled.config.pool or weights.pool)
     epoch = weights.metadata.epoch if weights.metadata else None
-    if settled.is_known:
-        return metadata_of(config.replace(**network), settled.classes, epoch)
-    return Metadata({"model": config.network} | network, settled.classes, epoch)
+    return metadata_of(config, settled.classes, epoch, settled.told | {"layout", "pool"})
 
 
-def _check_fit(weights: Weights, model: str, layout: str, allow_missing: list[str]) -> None:
-    """Refuse weights that are not the model's, by loading them into it."""
+def _load(weights: Weights, model: str, layout: str, allow_missing: list[str]) -> list[str]:
+    """Refuse weights that are not the model's, by loading them into it, and return what that tells."""
     stem, classifier = weights.arrays.get("first_conv.0.weight"), weights.arrays.get("classifier.weight")
-    network = create_model(
-        model,
-        layout=layout,
-        in_channels=3 if stem is None else stem.shape[1],
-        num_classes=1000 if classifier is None else len(classifier),
-    )
-    load_weights(network, weights, allow_missing=allow_missing)
+    options = weights.network | {"layout": layout, "in_channels": 3 if stem is None else stem.shape[1]}
+    network = create_model(model, num_classes=1000 if classifier is None else len(classifier), **options)
+    return load_weights(network, weights, allow_missing=allow_missing)
 
 
 def _choose(keys: str | None, layout: str | None, source_layout: str, target: Path) -> tuple[str, str]:

@@ -52,8 +52,8 @@ def create_model(
         num_classes: length of the logits.
         in_channels: channels of the input.
         features_only: return the maps at strides 4, 8, 16 and 32 instead of logits.
-        checkpoint_path: load this file, of any kind that ``convert`` reads; it sets layout and pool where it tells
-            them and ``options`` do not.
+        checkpoint_path: load this file, of any kind that ``convert`` reads; it sets layout, stem and pool where it
+            tells them and ``options`` do not.
         options: arguments of the network's class, for example ``layout``, ``stem``, ``pool``, ``drop_rate``.
 
     Raises:
@@ -69,17 +69,15 @@ def create_model(
     record = default_record(name) if pretrained else find_record(name)
     path = checkpoint_path or (fetch_record(record) if pretrained and record else None)
     weights = read_weights(path) if path else None
-    origin = weights if checkpoint_path and weights and weights.layout else record
-    if origin:
-        for option in ("layout", "pool"):
-            if options.get(option) is None:
-                options[option] = getattr(origin, option)
+    told = {"layout": record.layout, "pool": record.pool} if record else {}
+    if checkpoint_path and weights:
+        told |= {option: value for option, value in weights.network.items() if option != "in_channels"}
+    options |= {option: value for option, value in told.items() if options.get(option) is None}
     network = MODELS[model](num_classes=num_classes, in_channels=in_channels, **options)
     if weights:
         reset = pretrained and len(weights.arrays["classifier.weight"]) != num_classes
-        load_weights(network, weights, reset_classifier=reset)
-        if reset:
-            _logger.warning("%s: the classifier starts anew for %d classes", name, num_classes)
+        for note in load_weights(network, weights, reset_classifier=reset):
+            _logger.log(logging.WARNING if reset else logging.INFO, "%s: %s", name, note)
     return FeatureExtractor(network) if features_only else network
 
 

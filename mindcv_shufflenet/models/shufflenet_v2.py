@@ -123,6 +123,7 @@ class ShuffleNetV2(nn.Cell):
         if not 0 <= drop_rate < 1:
             raise UserError(f"drop_rate={drop_rate}: it must be at least 0 and below 1")
         self.layout = layout
+        self.stem = stem
         self.pool = pool
         self.drop_rate = drop_rate
         self.dropout = nn.Dropout(p=drop_rate) if drop_rate else None
@@ -238,6 +239,8 @@ class FeatureExtractor(nn.Cell):
         self.max_pool = network.max_pool
         self.features = network.features
         self.layout = network.layout
+        self.stem = network.stem
+        self.pool = network.pool
         self.channels = network.map_channels
         self.strides = (4, 8, 16, 32) if network.max_pool is not None else (1, 2, 4, 8)
 

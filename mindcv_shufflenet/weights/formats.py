@@ -32,11 +32,13 @@ class _Format(NamedTuple):
         name: for messages.
         read: returns what is in the file.
         write: writes arrays and metadata.
+        finish: writes the metadata beside the file once that has its name, where they are not in it.
     """
 
     name: str
     read: Callable[[Path], Content]
     write: Callable[[Arrays, Path, str | None], None]
+    finish: Callable[[Path, str | None], None] | None = None
 
 
 class File(NamedTuple):
@@ -71,6 +73,7 @@ def read_file(path: str | os.PathLike[str], key: str | None = None) -> File:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}; check the path")
+    kind = None
     try:
         kind = _recognise(path)
         content = kind.read(path)
@@ -81,7 +84,7 @@ def read_file(path: str | os.PathLike[str], key: str | None = None) -> File:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}; check its permissions") from error
     except Exception as error:  # on damaged bytes each library raises what it likes
-        raise UserError(_damaged(path, kind.name, error)) from error
+        raise UserError(_damaged(path, kind, error)) from error
     arrays, notes = sets.choose(content.sets, key, str(path))
     arrays = {name: _as_float32(name, value, path) for name, value in arrays.items()}
     return File(arrays, content.metadata, content.options, notes)
@@ -107,12 +110,11 @@ def write_arrays(arrays: Arrays, path: str | os.PathLike[str], metadata: str | N
     """
     path = Path(path)
     check_suffix(path)
+    kind = _SUFFIXES[path.suffix.lower()]
     with atomic_path(path) as temporary:
-        _SUFFIXES[path.suffix.lower()].write(arrays, temporary, metadata)
-    if _SUFFIXES[path.suffix.lower()] is _TORCH:
-        from mindcv_shufflenet.weights.torch_files import write_sidecar
-
-        write_sidecar(path, metadata)
+        kind.write(arrays, temporary, metadata)
+    if kind.finish:
+        kind.finish(path, metadata)
 
 
 def _as_float32(name: str, value: np.ndarray, path: Path) -> np.ndarray:
@@ -189,9 +191,9 @@ def _too_large(path: Path) -> str:
     return f"{path} is refused: it would take more than {MAX_BYTES >> 20:,} MiB, as no weights of this family do"
 
 
-def _damaged(path: Path, kind: str, error: Exception) -> str:
-    reason = first_line(error)
-    return f"cannot read {path}: it is damaged or no {kind} file ({reason[:120]}); fetch or save it again"
+def _damaged(path: Path, kind: _Format | None, error: Exception) -> str:
+    wanted = f"{kind.name} file" if kind else "weights file"
+    return f"cannot read {path}: it is damaged or no {wanted} ({first_line(error)[:120]}); fetch or save it again"
 
 
 def _read_npz(path: Path) -> Content:
@@ -232,17 +234,16 @@ def _late(module: str, function: str) -> Callable[..., Any]:
     return call
 
 
-def _write_torch(arrays: Arrays, path: Path, _metadata: str | None) -> None:
-    from mindcv_shufflenet.weights.torch_files import write_torch
-
-    write_torch(arrays, path)  # the metadata go beside it, once it has its name
-
-
 _MINDSPORE = _Format("MindSpore", _late("checkpoint", "read_checkpoint"), _late("checkpoint", "write_checkpoint"))
 _SAFETENSORS = _Format("safetensors", _read_safetensors, _write_safetensors)
 _NUMPY = _Format("numpy", _read_npz, _write_npz)
 _ONNX = _Format("ONNX", _late("onnx_weights", "read_onnx"), _late("onnx_weights", "write_onnx"))
-_TORCH = _Format("PyTorch", _late("torch_files", "read_torch"), _write_torch)
+_TORCH = _Format(
+    "PyTorch",
+    _late("torch_files", "read_torch"),
+    _late("torch_files", "write_torch"),
+    _late("torch_files", "write_sidecar"),
+)
 _SUFFIXES = {
     ".ckpt": _MINDSPORE,
     ".safetensors": _SAFETENSORS,

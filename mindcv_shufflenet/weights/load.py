@@ -11,7 +11,7 @@ from mindcv_shufflenet.errors import UserError, checked_keywords
 from mindcv_shufflenet.weights.convert import find_layout, unfold
 from mindcv_shufflenet.weights.formats import read_file
 from mindcv_shufflenet.weights.keys import POOL_OF_LAYOUT, Arrays, recognise
-from mindcv_shufflenet.weights.metadata import Metadata, parse_metadata
+from mindcv_shufflenet.weights.metadata import NETWORK_OPTIONS, Metadata, parse_metadata
 
 
 class Weights(NamedTuple):
@@ -38,10 +38,20 @@ class Weights(NamedTuple):
     notes: list[str]
 
     @property
+    def network(self) -> dict[str, Any]:
+        """What the file tells of how its network computes, as arguments of the network's class."""
+        own = self.metadata.options if self.metadata else {}
+        told = ({"layout": self.layout} if self.layout else {}) | {**self.options} | own
+        if self.dialect != "mindspore":
+            told = {"pool": self.pool} | told
+        return {name: told[name] for name in NETWORK_OPTIONS if name in told}
+
+    @property
     def pool(self) -> str:
-        """The padding of the max pool with which the weights were trained."""
-        if "pool" in self.options:
-            return str(self.options["pool"])
+        """The padding of the max pool with which the weights were trained, as far as the file tells."""
+        for told in (self.metadata.options if self.metadata else {}, self.options):
+            if "pool" in told:
+                return str(told["pool"])
         return POOL_OF_LAYOUT[self.layout or "megvii"] if self.dialect == "mindspore" else "pad"
 
 
@@ -115,7 +125,7 @@ def load_weights(
         )
     for name, value in source.items():
         target[name].set_data(Tensor(value, target[name].dtype))
-    return _notes(weights, missing)
+    return _notes(weights, missing) + _otherwise(network, weights)
 
 
 def _check_shapes(path: str, source: Arrays, target: dict[str, Tensor]) -> None:
@@ -149,6 +159,19 @@ def _notes(weights: Weights, missing: list[str]) -> list[str]:
             f"not in {weights.source} and so left as drawn: {', '.join(missing[:4])}{_more(missing[:1] + missing[4:])}"
         )
     return notes
+
+
+def _otherwise(network: nn.Cell, weights: Weights) -> list[str]:
+    """Tell of a network of the same shapes that computes otherwise than the one that the weights were trained in."""
+    told = {name: value for name, value in weights.network.items() if name in ("stem", "pool")}
+    if told.get("stem", getattr(network, "stem", None)) == "cifar":
+        told.pop("pool", None)  # there is none
+    other = {name: value for name, value in told.items() if getattr(network, name, value) != value}
+    if not other:
+        return []
+    theirs = ", ".join(f"{name}={value}" for name, value in other.items())
+    ours = ", ".join(f"{name}={getattr(network, name)}" for name in other)
+    return [f"{weights.source} was trained with {theirs}, and the network has {ours}"]
 
 
 def _advice(name: str, there: int, here: int) -> str:

@@ -6,6 +6,7 @@ as an entry of a MindSpore checkpoint or an npz archive, in the metadata of safe
 """
 
 import json
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from mindcv_shufflenet.config import Config, parse_config
@@ -56,11 +57,13 @@ class Metadata(NamedTuple):
         return json.dumps({"format": FORMAT, "options": self.options, "classes": classes, "epoch": self.epoch})
 
 
-def metadata_of(config: Config, classes: Classes | None, epoch: int | None = None) -> Metadata:
-    """Return the metadata of weights that were trained with these options."""
+def metadata_of(
+    config: Config, classes: Classes | None, epoch: int | None = None, names: Collection[str] = _RECORDED
+) -> Metadata:
+    """Return the metadata of weights that were trained with these options, of which ``names`` are known."""
     options = config.recipe()
-    names = [name for name in _RECORDED if options[name] is not None]
-    return Metadata({"model": config.network} | {name: options[name] for name in names}, classes, epoch)
+    known = [name for name in _RECORDED if name in names and options[name] is not None]
+    return Metadata({"model": config.network} | {name: options[name] for name in known}, classes, epoch)
 
 
 def parse_metadata(text: str) -> Metadata | None:

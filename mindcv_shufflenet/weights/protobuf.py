@@ -5,6 +5,7 @@ Wire format: a field is a varint ``number << 3 | type``, then a varint (type 0),
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from mindcv_shufflenet.errors import UserError
@@ -12,7 +13,8 @@ from mindcv_shufflenet.errors import UserError
 # More entries than any network of this family, or a checkpoint with its optimizer, has.
 MAX_ENTRIES = 20_000
 
-_GRAPH = 7  # the field of ONNX's ModelProto
+# Where ONNX nests messages: the graph (7) of a model, its nodes (1), and their attributes (5). Below lie weights.
+_NESTED = ({7}, {1}, {5})
 
 
 def check_entries(path: Path) -> None:
@@ -24,12 +26,17 @@ def check_entries(path: Path) -> None:
         UserError: there are too many.
     """
     content = path.read_bytes()
-    count = 0
-    for number, start, end in _fields(content, 0, len(content)):
-        inner = _fields(content, start, end) if number == _GRAPH else ()
-        count += 1 + sum(1 for _, _ in zip(inner, range(MAX_ENTRIES), strict=False))
-        if count > MAX_ENTRIES:
-            raise UserError(f"{path} is refused: it has over {MAX_ENTRIES:,} entries, as no network of this family has")
+    count = sum(1 for _ in islice(_entries(content, 0, len(content)), MAX_ENTRIES + 1))
+    if count > MAX_ENTRIES:
+        raise UserError(f"{path} is refused: it has over {MAX_ENTRIES:,} entries, as no network of this family has")
+
+
+def _entries(content: bytes, start: int, end: int, depth: int = 0) -> Iterator[None]:
+    """Give each field of a message, and of the messages that it nests."""
+    for number, inner, after in _fields(content, start, end):
+        yield
+        if depth < len(_NESTED) and number in _NESTED[depth]:
+            yield from _entries(content, inner, after, depth + 1)
 
 
 def _fields(content: bytes, place: int, end: int) -> Iterator[tuple[int, int, int]]:

@@ -38,16 +38,14 @@ class Settled(NamedTuple):
     Attributes:
         config: the options.
         notes: a line for each source that changed some, and for what nothing tells.
-        tells_model: whether the file or its run directory tells the model.
-        is_known: whether anything tells the preprocessing.
+        told: names of the options that something tells.
         classes: that the weights were trained on; None where nothing tells.
         held_out: the validation images that their run has drawn; None where it has drawn none.
     """
 
     config: Config
     notes: list[str]
-    tells_model: bool
-    is_known: bool
+    told: frozenset[str]
     classes: Classes | None
     held_out: HeldOut | None
 
@@ -99,17 +97,17 @@ def settle(config: Config, given: Collection[str], weights: Weights | None, *, w
     own = weights.metadata if weights else None
     recorded = _recorded(weights, run)
     if "model" not in given:
-        config, told = _take_over(config, (), [_only(source, ("model",)) for source in recorded])
-        notes += told
+        config, new = _take_over(config, (), [_only(source, ("model",)) for source in recorded])
+        notes += new
     sources = _sources(config, weights, recorded)
     if with_data:
         sources += [_only(source, _data_names(config, given, source)) for source in recorded]
-    config, told = _take_over(config, given, sources)
-    notes += told
-    is_known = any("mean" in source.options for source in sources)
-    if weights and not is_known:
+    config, new = _take_over(config, given, sources)
+    notes += new
+    told = frozenset(name for source in [*recorded, *sources] for name in source.options)
+    if weights and "mean" not in told:
         notes += _assumed(config, given, weights)
-    return Settled(config, notes, bool(recorded), is_known, (own and own.classes) or run.classes, run.held_out)
+    return Settled(config, notes, told, (own and own.classes) or run.classes, run.held_out)
 
 
 def _take_over(config: Config, given: Collection[str], sources: list[Source]) -> tuple[Config, list[str]]:

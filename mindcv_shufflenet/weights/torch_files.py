@@ -118,8 +118,8 @@ def _tensors(values: dict[Any, Any], kind: Any) -> Arrays:
     return {name: (value.float() if value.is_floating_point() else value).numpy() for name, value in tensors.items()}
 
 
-def write_torch(arrays: Arrays, path: Path) -> None:
-    """Write a plain state dict."""
+def write_torch(arrays: Arrays, path: Path, _metadata: str | None) -> None:
+    """Write a plain state dict; its metadata go beside it (:func:`write_sidecar`)."""
     torch = _torch()
     content = io.BytesIO()
     torch.save({name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}, content)
@@ -131,7 +131,16 @@ def _sidecar(path: Path) -> Path:
 
 
 def write_sidecar(path: Path, text: str | None) -> None:
-    """Write the metadata of a PyTorch file beside it, or remove those of the file that it has replaced."""
+    """Write the metadata of a PyTorch file beside it, or remove those of the file that it has replaced.
+
+    Raises:
+        UserError: another program's file lies there, or it cannot be written.
+    """
+    if _sidecar(path).exists() and ENTRY not in _read_json(_sidecar(path)):
+        raise UserError(
+            f"{_sidecar(path)} is another program's and stays, so {path} does not tell how its network was trained;"
+            " give another name"
+        )
     if text is None:
         _sidecar(path).unlink(missing_ok=True)
         return
@@ -142,11 +151,18 @@ def write_sidecar(path: Path, text: str | None) -> None:
 
 def _read_sidecar(path: Path) -> str | None:
     """The metadata beside a PyTorch file, unless they were written for other bytes."""
+    content = _read_json(_sidecar(path))
+    is_of_these = ENTRY in content and content.get("sha256") == _sha256(path)
+    return json.dumps(content[ENTRY]) if is_of_these else None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """The table in a JSON file; an empty one where there is none."""
     try:
-        content = json.loads(_sidecar(path).read_text(encoding="utf-8"))
-        return json.dumps(content[ENTRY]) if content["sha256"] == _sha256(path) else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _sha256(path: Path) -> str:

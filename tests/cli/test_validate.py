@@ -72,6 +72,7 @@ def test_a_checkpoint_scores_the_same_wherever_it_is_and_whatever_it_becomes(
 ) -> None:
     """Network, preprocessing and classes travel in the file."""
     own = {"model": MODEL, "layout": "megvii", "pool": "same", "stem": stem}
+    own |= {"dataset": "digits", "seed": 7, "val_ratio": 0.4}
     options = own | {"image_resize": 32, "crop_pct": 1.0, "mean": [120.0] * 3, "std": [60.0] * 3}
     network = random_network(MODEL, stem=stem, num_classes=10)
     classes = Classes(tuple("abcdefghij"), {str(digit): digit for digit in range(10)})
@@ -79,7 +80,7 @@ def test_a_checkpoint_scores_the_same_wherever_it_is_and_whatever_it_becomes(
     save_checkpoint(network, original, metadata_of(parse_config(options), classes, 3))
 
     def loss(path: Path) -> float:
-        words = ["--ckpt_path", path, "--dataset", "digits", "--num_samples", 60, "--json", "-"]
+        words = ["--ckpt_path", path, "--num_samples", 60, "--json", "-"]
         status, output, error = command("validate", *words)
         assert status == 0, error
         assert json.loads(output)["model"] == MODEL

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 import mindcv_shufflenet
+from mindcv_shufflenet.config import parse_config
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.weights.checkpoint import save_checkpoint
 from mindcv_shufflenet.weights.formats import write_arrays
+from mindcv_shufflenet.weights.metadata import metadata_of
 
 WIDTHS = ["shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0"]
 
@@ -47,6 +50,22 @@ def test_a_mistyped_argument_gets_the_nearest(call: Callable[[], Any], message: 
     with pytest.raises(UserError) as raised:
         call()
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize("told", [{"stem": "cifar", "pool": "same"}, {"stem": "imagenet", "pool": "pad"}])
+def test_a_file_tells_stem_and_pool(
+    told: dict[str, str], tmp_path: Path, small: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They leave no trace in the shapes."""
+    made = mindcv_shufflenet.create_model(WIDTHS[0], num_classes=4, **told)
+    path = tmp_path / "x.ckpt"
+    save_checkpoint(made, path, metadata_of(parse_config({"model": WIDTHS[0], "layout": "megvii"} | told), None))
+    loaded = mindcv_shufflenet.create_model(WIDTHS[0], num_classes=4, checkpoint_path=path)
+    assert (loaded.stem, loaded.pool) == (told["stem"], told["pool"])
+    other = {"stem": "imagenet" if told["stem"] == "cifar" else "cifar"}
+    notes = mindcv_shufflenet.load_weights(mindcv_shufflenet.create_model(WIDTHS[0], num_classes=4, **other), path)
+    assert f"was trained with stem={told['stem']}" in notes[-1]
+    assert mindcv_shufflenet.load_weights(loaded, path) == []
 
 
 def test_a_checkpoint_is_loaded(tmp_path: Path, small: None) -> None:

@@ -187,10 +187,36 @@ def test_of_several_sets_the_trained_one_is_taken_and_told(arrays: dict[str, np.
         read_file(path, "eme")
 
 
+def test_a_damaged_archive_gets_one_line(tmp_path: Path) -> None:
+    """An end of a zip's directory that names an entry which is not there."""
+    end = b"PK\x05\x06" + bytes(4) + b"\x01\x00\x01\x00" + b"\x2e\x00\x00\x00" + b"\x9a\x00\x00\x00" + bytes(2)
+    (tmp_path / "bad.npz").write_bytes(b"x" * 200 + end)
+    with pytest.raises(UserError, match=r"cannot read .*bad\.npz: it is damaged"):
+        read_arrays(tmp_path / "bad.npz")
+
+
+def test_another_programs_file_beside_a_pth_is_not_replaced(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="the extra [torch] is not installed")
+    foreign, path = tmp_path / "net.pth.json", tmp_path / "net.pth"
+    foreign.write_text('{"lr": 0.1}')
+    with pytest.raises(UserError, match="is another program's and stays"):
+        write_arrays(arrays, path, '{"a": 1}')
+    assert foreign.read_text() == '{"lr": 0.1}'
+    assert read_file(path).metadata is None
+    foreign.unlink()
+    write_arrays(arrays, path, '{"a": 1}')
+    assert read_file(path).metadata == '{"a": 1}'
+    write_arrays({"a.weight": np.ones((2, 2), np.float32)}, path)  # what it told is gone with it
+    assert not foreign.exists()
+
+
 def test_a_file_of_millions_of_entries_is_refused_at_once(tmp_path: Path) -> None:
     nodes = b"\x0a\x00" * 200_000
     length = bytes([len(nodes) & 0x7F | 0x80, len(nodes) >> 7 & 0x7F | 0x80, len(nodes) >> 14])
-    for name, content in (("net.ckpt", nodes), ("net.onnx", b"\x08\x08\x3a" + length + nodes)):
+    graph = b"\x08\x08\x3a" + length + nodes
+    inner = bytes([len(nodes) + 4 & 0x7F | 0x80, len(nodes) + 4 >> 7 & 0x7F | 0x80, len(nodes) + 4 >> 14])
+    node = b"\x08\x08\x3a" + inner + b"\x0a" + length + nodes.replace(b"\x0a", b"\x2a")  # of one node
+    for name, content in (("net.ckpt", nodes), ("net.onnx", graph), ("node.onnx", node)):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UserError, match="over 20,000 entries"):
             read_arrays(tmp_path / name)

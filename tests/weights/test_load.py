@@ -21,14 +21,16 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_another_projects_names_go_in_and_are_told(path: Path) -> None:
     network = random_network(seed=1)
-    assert load_weights(network, path) == [f"{path}: megvii's names, layout megvii"]
+    other = f"{path} was trained with pool=pad, and the network has pool=same"
+    assert load_weights(network, path) == [f"{path}: megvii's names, layout megvii", other]
+    assert load_weights(random_network(seed=1, pool="pad"), path) == [f"{path}: megvii's names, layout megvii"]
     assert same(arrays_of(network), arrays_of(random_network()))
     weights = read_weights(path)
     assert (weights.dialect, weights.layout, weights.pool, weights.unfolded) == ("megvii", "megvii", "pad", False)
 
 
 def test_a_new_classifier_is_asked_for(path: Path) -> None:
-    network = random_network(seed=1, num_classes=10)
+    network = random_network(seed=1, num_classes=10, pool="pad")
     before = arrays_of(network)
     with pytest.raises(
         UserError, match=r"classifier.weight is \(1000, 1024\) there and \(10, 1024\) here; .*--reset_c"
@@ -46,7 +48,7 @@ def test_a_backbone_is_enough_where_that_is_said(path: Path, tmp_path: Path) -> 
     backbone = tmp_path / "backbone.npz"
     arrays = arrays_of(random_network(), "megvii")
     write_arrays({k: v for k, v in arrays.items() if not k.startswith(("conv_last", "classifier"))}, backbone)
-    network = random_network(seed=1)
+    network = random_network(seed=1, pool="pad")
     before = arrays_of(network)
     with pytest.raises(UserError, match=r"lacks conv_last\.0\.weight .and 5 more.*--allow_missing PATTERN"):
         load_weights(network, backbone)

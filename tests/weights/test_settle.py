@@ -71,14 +71,14 @@ def test_the_user_then_the_file_then_its_folder_then_a_tag_then_the_names(
     got = settled(path)
     assert (got.config.mean[0], got.config.stem, got.classes) == (12, "imagenet", CLASSES)
     assert settled(path, mean=[13.0] * 3).config.mean[0] == 13
-    assert got.is_known
+    assert {"mean", "stem", "model", "dataset"} <= got.told
 
 
 def test_what_nothing_tells_is_assumed_aloud(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
     path = tmp_path / "net.npz"
     write_arrays(arrays, path)
     got = settled(path, model=MODEL, stem="cifar")
-    assert not got.is_known
+    assert got.told == {"layout"}
     assert f"{path} does not say how its network was trained; assumed is pool=same, image_resize=224" in got.notes[-1]
     assert "stem" not in got.notes[-1]
 
