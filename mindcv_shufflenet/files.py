@@ -64,13 +64,17 @@ def _pid_namespace() -> str:
     return f"{zlib.crc32(f'{boot} {namespace}'.encode()):08x}"
 
 
+# Temporary names of this version and of those before, which did not name the namespace.
+_OWN_NAME = re.compile(rf"{re.escape(_TEMPORARY)}([0-9a-f]{{8}}-)?\d{{1,9}}-.")
+
+
 def _sweep(folder: Path) -> None:
     """Remove the temporary files of processes that are no more, and old ones.
 
     Whether a process of another machine or container lives cannot be seen from here.
     """
     with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if entry.name.startswith(_TEMPORARY)]
+        names = [entry.name for entry in entries if _OWN_NAME.match(entry.name)]
     for name in names:
         with suppress(OSError):
             if _is_dead(name) or time.time() - (folder / name).stat().st_mtime > _ABANDONED:

@@ -14,10 +14,9 @@ from mindcv_shufflenet.weights.pretrained import RECORDS
 
 def run(arguments: argparse.Namespace) -> None:
     """Print a table of the models whose names match a pattern."""
-    names = list_models(arguments.pattern)
-    records = [
-        record for record in RECORDS.values() if fnmatch(record.name, arguments.pattern) or record.model in names
-    ]
+    pattern = arguments.pattern if set("*?[") & set(arguments.pattern) else f"*{arguments.pattern}*"
+    names = list_models(pattern)
+    records = [record for record in RECORDS.values() if fnmatch(record.name, pattern) or record.model in names]
     if not names and not records:
         raise UserError(f"no model matches {arguments.pattern}; `shufflenet models` lists them all")
     costs = {name: count(create_model(name)) for name in names}

@@ -150,20 +150,27 @@ def check_recorded_classes(recorded: Classes | None, split: Split) -> None:
         )
 
 
-def check_known_classes(config: Config, split: Split, weights: Weights | None) -> None:
-    """Refuse to score a network on class folders that do not tell which of its classes they are.
+def check_known_classes(config: Config, split: Split, weights: Weights | None) -> list[str]:
+    """Refuse to score a network on class folders of which nothing tells which of its classes they are, or tell it.
+
+    Returns:
+        A line if the folders are as many as the network's classes, and taken for them in their order.
 
     Raises:
         UserError: they are fewer than the network's classes.
     """
     classifier = weights.arrays.get("classifier.weight") if weights else None
+    if not split.is_guess or classifier is None:
+        return []
     known = len(split.class_to_index)
-    if split.is_guess and classifier is not None and len(classifier) > known:
+    if len(classifier) > known:
         raise UserError(
             f"{config.ckpt_path} tells {len(classifier)} classes, {config.data_dir} has {known} class folders, and"
             f" nothing says which of them these are: put the run's {CLASSES_FILE} beside the checkpoint, or the"
             f" training images into {Path(config.data_dir) / config.train_split}"
         )
+    first = ", ".join(f"{name}={index}" for name, index in [*split.class_to_index.items()][:3])
+    return [f"classes are the folders in the order of their names ({first} ...): nothing tells those of the weights"]
 
 
 def compare_ranks(config: Config, images: Any, cell: nn.Cell) -> None:

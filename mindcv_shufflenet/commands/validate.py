@@ -72,8 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
     machine, adapted = set_up(config)
     split = open_data(config, config.val_split, settled.classes, settled.held_out)
     check_recorded_classes(settled.classes, split)
-    check_known_classes(config, split, weights)
-    notes += split.notes
+    notes += [*split.notes, *check_known_classes(config, split, weights)]
     if config.num_samples is not None:
         split = evenly_spaced(split, config.num_samples)
     network = build_network(config, split.num_classes)

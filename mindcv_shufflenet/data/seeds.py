@@ -17,7 +17,6 @@ class Stream(IntEnum):
     ERASING = 2
     DROPOUT = 3
     MIXING = 4
-    SPLIT = 5
 
 
 def generator(seed: int, stream: Stream, *position: int) -> np.random.Generator:

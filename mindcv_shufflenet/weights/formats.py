@@ -71,6 +71,8 @@ def read_file(path: str | os.PathLike[str], key: str | None = None) -> File:
         UserError: the file is missing, of an unknown kind, too large, damaged, or holds something else than arrays.
     """
     path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: give one of the checkpoints in it")
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}; check the path")
     kind = None
@@ -87,7 +89,7 @@ def read_file(path: str | os.PathLike[str], key: str | None = None) -> File:
         raise UserError(_damaged(path, kind, error)) from error
     arrays, notes = sets.choose(content.sets, key, str(path))
     arrays = {name: _as_float32(name, value, path) for name, value in arrays.items()}
-    return File(arrays, content.metadata, content.options, notes)
+    return File(arrays, content.metadata, content.options, [*content.notes, *notes])
 
 
 def read_arrays(path: str | os.PathLike[str]) -> Arrays:
@@ -146,22 +148,24 @@ def _recognise(path: Path) -> _Format:
         UserError: neither tells, the file is a web page, or it would take too much memory.
     """
     size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(16)
     if size > MAX_BYTES:
         raise UserError(_too_large(path))
     if size == 0:
         raise UserError(f"{path} is empty; fetch or save it again")
+    if head.startswith(b"version https:/"):
+        raise UserError(f"{path} is a pointer of Git LFS and not the file itself; fetch it with git lfs pull")
     if is_web_page(path):
         raise UserError(
             f"{path} is a web page and no weights file: the address led to something else; fetch it again by hand"
         )
-    with path.open("rb") as file:
-        head = file.read(16)
     if zipfile.is_zipfile(path):
         return _of_archive(path)
-    if head[:1] == b"\x80":  # a pickle: PyTorch before 1.6
-        return _TORCH
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size:
         return _SAFETENSORS
+    if head[:1] == b"\x80":  # a pickle: PyTorch before 1.6
+        return _TORCH
     if head[:1] == b"\x08":  # field 1 of ONNX's ModelProto is a number
         return _ONNX
     if head[:1] == b"\x0a":  # field 1 of MindSpore's Checkpoint is a message
@@ -178,6 +182,8 @@ def _of_archive(path: Path) -> _Format:
     names = [member.filename for member in members]
     if sum(member.file_size for member in members) > MAX_BYTES:
         raise UserError(_too_large(path))
+    if not all(name.endswith(".npy") for name in names) and not any(name.endswith("data.pkl") for name in names):
+        raise UserError(f"{path} is an archive of other files ({', '.join(names[:2])}): unpack it and give one of them")
     if any("/code/" in name for name in names):
         raise UserError(f"{path} is a TorchScript program and no weights file; save model.state_dict()")
     return _TORCH if any(name.endswith("data.pkl") for name in names) else _NUMPY
@@ -199,6 +205,8 @@ def _damaged(path: Path, kind: _Format | None, error: Exception) -> str:
 def _read_npz(path: Path) -> Content:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
+    if path.suffix == ".state" or "meta" in arrays:
+        raise UserError(f"{path} is a training state: --resume_opt goes on from it; give a checkpoint, MODEL-last.ckpt")
     metadata = arrays.pop(ENTRY, None)
     return Content(sets.by_prefix(arrays), None if metadata is None else str(metadata))
 

@@ -69,9 +69,13 @@ def read_weights(path: str | os.PathLike[str], key: str | None = None) -> Weight
     file = read_file(path, key)
     dialect, arrays = recognise(file.arrays, source)
     arrays, unfolded = unfold(arrays)
-    metadata = parse_metadata(file.metadata) if file.metadata else None
+    metadata, notes = None, file.notes
+    try:
+        metadata = parse_metadata(file.metadata) if file.metadata else None
+    except ValueError as error:
+        notes = [*notes, f"what {source} tells of its network is not read: {error}"]
     layout = (metadata and metadata.options.get("layout")) or find_layout(arrays, dialect)
-    return Weights(arrays, dialect, layout, source, unfolded, metadata, file.options, file.notes)
+    return Weights(arrays, dialect, layout, source, unfolded, metadata, file.options, notes)
 
 
 @checked_keywords

@@ -66,17 +66,24 @@ def metadata_of(
     return Metadata({"model": config.network} | {name: options[name] for name in known}, classes, epoch)
 
 
-def parse_metadata(text: str) -> Metadata | None:
-    """Read what :meth:`Metadata.dump` returned; None for anything else, since a file may hold whatever it likes."""
+def parse_metadata(text: str) -> Metadata:
+    """Read what :meth:`Metadata.dump` returned; a file may hold whatever it likes.
+
+    Raises:
+        ValueError: it is something else; the text says what is wrong.
+    """
     try:
         content = json.loads(text)
-        options = content["options"]
+        if content["format"] != FORMAT:
+            raise ValueError(f"they are of format {content['format']} and this version reads {FORMAT}")
+        options, epoch = content["options"], content["epoch"]
         known = {name: options[name] for name in ("model", *_RECORDED) if name in options}
         checked = parse_config(known)
         classes = content["classes"] and classes_of(content["classes"]["names"], content["classes"]["indices"])
-        epoch = content["epoch"]
-        if content["format"] != FORMAT or "model" not in known or not isinstance(epoch, int | None):
-            return None
-        return Metadata({name: getattr(checked, name) for name in known}, classes, epoch)
-    except (UserError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+    except (KeyError, TypeError, RecursionError, json.JSONDecodeError):
+        raise ValueError("they are damaged") from None
+    except UserError as error:
+        raise ValueError(str(error)) from None
+    if "model" not in known or not isinstance(epoch, int | None):
+        raise ValueError("they name no model" if "model" not in known else f"epoch={epoch} is no number")
+    return Metadata({name: getattr(checked, name) for name in known}, classes, epoch)

@@ -176,7 +176,8 @@ def default_record(name: str) -> Record:
     if record is None:
         models = {record.model for record in RECORDS.values()}
         raise UserError(
-            f"there are no published weights of {name}{nearest(name, models)}; train it, or give --ckpt_path"
+            f"there are no published weights of {name}{nearest(name, models)}; `shufflenet models` lists the networks"
+            " and their weights; other weights go with --ckpt_path"
         )
     return record
 

@@ -21,11 +21,13 @@ class Content(NamedTuple):
         sets: arrays by name, under the name of their set; "" where the file has no sets.
         metadata: what the file says of its network, as JSON (``metadata.py``); None where it says nothing.
         options: what the graph in the file shows of its network, as ``schema.py`` names it.
+        notes: a line for each thing that is passed over.
     """
 
     sets: dict[str, Arrays]
     metadata: str | None = None
     options: Mapping[str, Any] = MappingProxyType({})
+    notes: tuple[str, ...] = ()
 
 
 def by_prefix(arrays: Arrays) -> dict[str, Arrays]:

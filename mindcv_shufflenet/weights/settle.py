@@ -96,31 +96,37 @@ def settle(config: Config, given: Collection[str], weights: Weights | None, *, w
     notes += run.notes
     own = weights.metadata if weights else None
     recorded = _recorded(weights, run)
+    changes: list[Source] = []
     if "model" not in given:
-        config, new = _take_over(config, (), [_only(source, ("model",)) for source in recorded])
-        notes += new
+        config = _take_over(config, (), [_only(source, ("model",)) for source in recorded], changes)
     sources = _sources(config, weights, recorded)
     if with_data:
         sources += [_only(source, _data_names(config, given, source)) for source in recorded]
-    config, new = _take_over(config, given, sources)
-    notes += new
+    config = _take_over(config, given, sources, changes)
+    notes += _told(changes)
     told = frozenset(name for source in [*recorded, *sources] for name in source.options)
     if weights and "mean" not in told:
         notes += _assumed(config, given, weights)
     return Settled(config, notes, told, (own and own.classes) or run.classes, run.held_out)
 
 
-def _take_over(config: Config, given: Collection[str], sources: list[Source]) -> tuple[Config, list[str]]:
-    """Set the options that the sources tell, the strongest source last, and name each that is the last word."""
+def _take_over(config: Config, given: Collection[str], sources: list[Source], changes: list[Source]) -> Config:
+    """Set the options that the sources tell, the strongest source last, and add what that changes to ``changes``."""
     told = {name: source for source in sources for name in source.options if name not in given}
-    changes = {name: source.options[name] for name, source in told.items()}
+    values = {name: source.options[name] for name, source in told.items()}
     present = _effective(config)
-    notes = []
     for source in sources:
-        new = [name for name in told if told[name] is source and changes[name] != present.get(name)]
-        if new:
-            notes.append(f"from {source.name}: {', '.join(f'{name}={changes[name]}' for name in new)}")
-    return (config.replace(**changes) if changes else config), notes
+        new = {name: values[name] for name in told if told[name] is source and values[name] != present.get(name)}
+        changes.append(Source(source.name, new))
+    return config.replace(**values) if values else config
+
+
+def _told(changes: list[Source]) -> list[str]:
+    """Return a line for each source that has changed something."""
+    lines: dict[str, list[str]] = {}
+    for source in changes:
+        lines.setdefault(source.name, []).extend(f"{name}={value}" for name, value in source.options.items())
+    return [f"from {name}: {', '.join(parts)}" for name, parts in lines.items() if parts]
 
 
 def _data_names(config: Config, given: Collection[str], source: Source) -> tuple[str, ...]:

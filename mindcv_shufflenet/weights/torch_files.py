@@ -38,6 +38,12 @@ class _Stranger:
     def __setitem__(self, _key: Any, _value: Any) -> None:
         pass
 
+    def append(self, _value: Any) -> None:
+        """Take no part of a container either."""
+
+    def extend(self, _values: Any) -> None:
+        """Take no part of a container either."""
+
 
 def _torch() -> Any:
     try:
@@ -63,7 +69,8 @@ def read_torch(path: Path) -> Content:
             content = torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             raise UserError(
-                f"{path} is damaged, or holds objects that need code to be read; save model.state_dict() alone"
+                f"{path} is damaged, holds objects that need code to be read, or was saved with another pickle_protocol"
+                " than 2; save model.state_dict() alone, with torch.save's defaults"
             ) from error
     sets = _find_sets(content, torch.Tensor)
     if not sets and (whole := _whole_object(content)):
@@ -73,7 +80,12 @@ def read_torch(path: Path) -> Content:
         )
     if not sets:
         raise UserError(f"{path} holds no state dict ({type(content).__name__}); save model.state_dict()")
-    return Content(sets, _read_sidecar(path))
+    metadata = _read_json(_sidecar(path))
+    if ENTRY not in metadata:
+        return Content(sets)
+    if metadata.get("sha256") != _sha256(path):
+        return Content(sets, notes=(f"{_sidecar(path)} is not read: it was written for another {path.name}",))
+    return Content(sets, json.dumps(metadata[ENTRY]))
 
 
 def _named_classes(path: Path) -> set[str]:
@@ -147,13 +159,6 @@ def write_sidecar(path: Path, text: str | None) -> None:
     content = {ENTRY: json.loads(text), "sha256": _sha256(path)}
     with atomic_write(_sidecar(path)) as file:
         file.write(json.dumps(content).encode())
-
-
-def _read_sidecar(path: Path) -> str | None:
-    """The metadata beside a PyTorch file, unless they were written for other bytes."""
-    content = _read_json(_sidecar(path))
-    is_of_these = ENTRY in content and content.get("sha256") == _sha256(path)
-    return json.dumps(content[ENTRY]) if is_of_these else None
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -206,8 +206,47 @@ def test_another_programs_file_beside_a_pth_is_not_replaced(arrays: dict[str, np
     foreign.unlink()
     write_arrays(arrays, path, '{"a": 1}')
     assert read_file(path).metadata == '{"a": 1}'
+    path.write_bytes(path.read_bytes() + b" ")  # saved anew by somebody else
+    file = read_file(path)
+    assert file.metadata is None
+    assert "net.pth.json is not read: it was written for another net.pth" in file.notes[0]
     write_arrays({"a.weight": np.ones((2, 2), np.float32)}, path)  # what it told is gone with it
     assert not foreign.exists()
+
+
+def test_a_header_of_any_length_is_a_safetensors_files(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
+    """Its first byte may be that of a pickle, or of an ONNX file."""
+    few = {"first_conv.0.weight": arrays["first_conv.0.weight"]}
+    for length in range(256):
+        write_arrays(few, tmp_path / "net.safetensors", "x" * length)
+        assert read_file(tmp_path / "net.safetensors").metadata == "x" * length
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("net.ckpt", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "is a pointer of Git LFS"),
+        ("net.bin", b"\x89HDF" + bytes(20), "no weights file of a known kind"),
+    ],
+)
+def test_what_is_no_weights_file_is_called_what_it_is(name: str, content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read_arrays(tmp_path / name)
+
+
+def test_archives_of_other_files_and_folders_are_named(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "net.zip", "w") as archive:
+        archive.writestr("net.ckpt", b"x")
+    np.savez(tmp_path / "run.state", meta=np.array("{}"), weight=np.ones((2, 2), np.float32))
+    (tmp_path / "run.state.npz").rename(tmp_path / "run.state")
+    for path, message in (
+        (tmp_path / "net.zip", r"an archive of other files \(net.ckpt\): unpack it"),
+        (tmp_path / "run.state", "is a training state"),
+        (tmp_path, "is a folder"),
+    ):
+        with pytest.raises(UserError, match=message):
+            read_arrays(path)
 
 
 def test_a_file_of_millions_of_entries_is_refused_at_once(tmp_path: Path) -> None:

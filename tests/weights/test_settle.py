@@ -10,6 +10,7 @@ import yaml
 from mindcv_shufflenet.config import Config, parse_config
 from mindcv_shufflenet.run_directory import Classes
 from mindcv_shufflenet.weights.formats import write_arrays
+from mindcv_shufflenet.weights.load import read_weights
 from mindcv_shufflenet.weights.metadata import Metadata, metadata_of, parse_metadata
 from mindcv_shufflenet.weights.settle import Settled, open_weights, settle
 from tests.weights.networks import arrays_of, random_network
@@ -83,18 +84,23 @@ def test_what_nothing_tells_is_assumed_aloud(arrays: dict[str, np.ndarray], tmp_
     assert "stem" not in got.notes[-1]
 
 
-def test_metadata_come_back_and_nonsense_is_none() -> None:
+def test_metadata_come_back_and_nonsense_is_told(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
     config = parse_config({"model": MODEL, "layout": "megvii", "pool": "same"})
     metadata = metadata_of(config, CLASSES, 7)
     assert parse_metadata(metadata.dump()) == metadata
     assert parse_metadata(Metadata({"model": MODEL}).dump()) == Metadata({"model": MODEL})
     whole = metadata.dump()
-    for text in (
-        *("", "{}", "[]", "null", "[" * 5000, whole[:-2]),
-        whole.replace('"epoch": 7', '"epoch": "x"'),
-        whole.replace('"format": 1', '"format": 2'),
-        whole.replace('"stem": "imagenet"', '"stem": "flower"'),
-        whole.replace('"b": 1', '"b": 5'),
-        whole.replace(f'"model": "{MODEL}", ', ""),
+    for text, message in (
+        *((text, "they are damaged") for text in ("{}", "[]", "null", "[" * 5000, whole[:-2])),
+        (whole.replace('"epoch": 7', '"epoch": "x"'), "epoch=x is no number"),
+        (whole.replace('"format": 1', '"format": 2'), "they are of format 2 and this version reads 1"),
+        (whole.replace('"stem": "imagenet"', '"stem": "flower"'), "stem=flower"),
+        (whole.replace('"b": 1', '"b": 5'), "indices are not of those names"),
+        (whole.replace(f'"model": "{MODEL}", ', ""), "they name no model"),
     ):
-        assert parse_metadata(text) is None, text
+        with pytest.raises(ValueError, match=message):
+            parse_metadata(text)
+        write_arrays(arrays, tmp_path / "net.npz", text)
+        weights = read_weights(tmp_path / "net.npz")
+        assert weights.metadata is None
+        assert f"what {tmp_path}/net.npz tells of its network is not read: " in weights.notes[0]

@@ -1,12 +1,11 @@
 """Hold out validation images where a data set has none of its own: a fixed split, with each class in the same share."""
 
-import zlib
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from mindcv_shufflenet.data.datasets.base import Request, normal
-from mindcv_shufflenet.data.seeds import Stream, generator
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.run_directory import HeldOut
 
@@ -16,16 +15,16 @@ def hold_out(
 ) -> tuple[np.ndarray, HeldOut, str]:
     """Choose the validation images among all images of a data set.
 
-    Those that the request's run has held out stay held out, and images that were added since are for training. Without
-    such a run, or where the data set has none of its images, they are drawn class by class: a class of two images
-    or more has at least one of them on either side. The drawing of a class depends on its name, the names of its files,
-    the ratio and the seed alone.
+    Those that the request's run has held out stay held out, and images that were added since are for training. A folder
+    that has none of its images is another one: all of it is validated. Without such a run they are drawn class by
+    class: a class of two images or more has at least one of them on either side. Each file has its place in the draw
+    by the seed and its own path, so that few change sides when files are added.
 
     Returns:
         Whether an image is held out, ``[N] bool``; the choice, to be written to the run directory; a line for the user.
 
     Raises:
-        UserError: no class has two images.
+        UserError: no class has two images, or a training goes on where its run's images are not.
     """
     names = np.array([normal(image.relative_to(request.data_dir).as_posix()) for image in images], object)
     recorded = request.held_out
@@ -36,14 +35,19 @@ def hold_out(
             told = f", of which {gone} are gone" if gone else ""
             note = f"validation images are the {len(recorded.files)} that the run holds out by its split.json{told}"
             return chosen, recorded, note
+        if request.split == request.train_split:
+            raise UserError(
+                f"{request.data_dir} has none of the validation images of the run ({recorded.files[0]} ...): give the"
+                " --data_dir that the run had"
+            )
+        return ~chosen, recorded, f"{request.data_dir} has no image of the run's split.json: all of it is validated"
     assert request.val_ratio is not None
     chosen = np.zeros(len(images), bool)
-    for index, class_name in enumerate(class_names):
+    for index in range(len(class_names)):
         members = np.flatnonzero(labels == index)
-        members = members[np.argsort(names[members], kind="stable")]
         count = min(max(round(request.val_ratio * len(members)), 1), len(members) - 1)
-        draw = generator(request.seed, Stream.SPLIT, zlib.crc32(class_name.encode("utf-8", "surrogatepass")))
-        chosen[draw.permutation(members)[: max(count, 0)]] = True
+        places = [_place(names[member], request.seed) for member in members]
+        chosen[members[np.argsort(places)[: max(count, 0)]]] = True
     if not chosen.any():
         raise UserError(
             f"no class in {request.data_dir} has two images, so none can be held out for validation: add images, or"
@@ -55,3 +59,8 @@ def hold_out(
         f" it (val_ratio={record.ratio:g}, seed={record.seed})"
     )
     return chosen, record, note
+
+
+def _place(name: str, seed: int) -> str:
+    """The place of a file in the draw: the lowest ones are held out."""
+    return hashlib.sha256(f"{seed} {name}".encode("utf-8", "surrogatepass")).hexdigest()
