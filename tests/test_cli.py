@@ -93,6 +93,7 @@ def test_the_command_line_goes_before_the_recipe_and_the_recipe_before_defaults(
         (["--ckpt_save_dir", "x" * 300, "--dataset", "digits"], "File name too long"),
         (["--json", "none/"], "cannot write none/: give --json a file"),
         (["--json", "ckpt/config.yaml"], "is the name of a file of a run"),
+        (["--json", "ckpt/split.json"], "is the name of a file of a run"),
         ([], "train.py needs a data set to train on, or a recipe; for example: `python train.py --dataset"),
         (["="], "unexpected argument =; train.py --help"),
         (["--"], "train.py"),

@@ -2,14 +2,11 @@
 
 import json
 import os
-from fnmatch import fnmatch
 from pathlib import Path
 
 from mindcv_shufflenet.cli.verbs import VERBS
 from mindcv_shufflenet.errors import UserError
-
-# Files of a run, which no result may replace.
-_RUN_FILES = ("config.yaml", "classes.json", "log.csv", "*.ckpt", "*.state")
+from mindcv_shufflenet.run_directory import is_run_file
 
 
 def check_target(path: str | None) -> None:
@@ -21,7 +18,7 @@ def check_target(path: str | None) -> None:
     if path in (None, "-"):
         return
     target = Path(path)
-    if any(fnmatch(target.name, name) for name in _RUN_FILES):
+    if is_run_file(target.name):
         raise UserError(f"--json {path} is the name of a file of a run; give another, such as result.json")
     if target.exists() and not target.is_file() and not target.is_dir():  # a device, a pipe
         return

@@ -37,10 +37,10 @@ from mindcv_shufflenet.parallel.device import Machine, set_up
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.parallel.outlive import outlive_launcher
 from mindcv_shufflenet.parallel.sync_norm import synchronise_batch_norm
-from mindcv_shufflenet.run_directory import Classes, HeldOut, read_run
+from mindcv_shufflenet.run_directory import LOG_FILE, Classes, HeldOut, read_run, run_paths
 from mindcv_shufflenet.train.display import Display, clock
 from mindcv_shufflenet.train.engine import TrainStep, compiled, create_step, mixed_precision
-from mindcv_shufflenet.train.recorder import Recorder, check_folder, run_paths
+from mindcv_shufflenet.train.recorder import Recorder, check_folder
 from mindcv_shufflenet.train.schedules import learning_rates
 from mindcv_shufflenet.train.state import Circumstances, Data, Progress, load_state
 from mindcv_shufflenet.train.trainer import Trainer
@@ -179,7 +179,7 @@ def _check_unchanged(config: Config, source: Source | None) -> None:
         check_folder(config)
     elif load_state(source.path).progress != source.state.progress:
         raise UserError(
-            f"another process went on with {source.path} meanwhile: look at its log.csv, then start this again"
+            f"another process went on with {source.path} meanwhile: look at its {LOG_FILE}, then start this again"
         )
 
 
@@ -289,7 +289,7 @@ def _validation(setup: Setup) -> Callable[[Callable[[], None]], Metrics] | None:
 
 def _summary(config: Config, folder: Path, progress: Progress) -> dict[str, Any]:
     """Say how the training ended, and which of its files are there."""
-    paths = run_paths(config, folder)
+    paths = run_paths(folder, config.network)
     found = {name: str(path) if path.is_file() else None for name, path in paths._asdict().items()}
     return {
         "model": config.model,
