@@ -29,6 +29,12 @@ def test_packed_digits_train(tmp_path: Path, command: Command) -> None:
     assert (tmp_path / "run" / "classes.json").is_file()
 
 
+def test_the_result_is_no_manifest(tmp_path: Path, command: Command) -> None:
+    status, _, error = command("data", "prepare", tmp_path, "--dataset", "digits", "--json", tmp_path / "val.json")
+    assert (status, [*tmp_path.iterdir()]) == (2, [])
+    assert "val.json is where the shards are listed: give --json another name" in error
+
+
 def test_another_packing_beside_it_and_overwriting_leave_it_alone(tmp_path: Path, command: Command) -> None:
     prepare(command, tmp_path, "--train_split", "val")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
