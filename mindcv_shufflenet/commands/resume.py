@@ -40,6 +40,10 @@ class Source(NamedTuple):
     checkpoint: Path | None
     notes: list[str]
 
+    def undo_nothing(self) -> "Source":
+        """Return the whole run, as it was stopped."""
+        return self._replace(progress=self.state.progress, checkpoint=None, notes=[]) if self.checkpoint else self
+
     def options(self) -> dict[str, Any]:
         """Return the options of the stopped run that a resumed one takes over.
 

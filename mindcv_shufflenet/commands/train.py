@@ -87,9 +87,11 @@ def run(arguments: argparse.Namespace) -> None:
     config = read_config(arguments.options)
     console = create_console(arguments.json, survives=True)
     source = find_source(config, arguments.options)
-    weights, classes, notes = None, None, list[str]()
+    weights, classes, notes, is_done = None, None, list[str](), False
     if source:
         config = read_config(source.options() | arguments.options)
+        is_done = source.progress.epoch >= config.epoch_size
+        source = source.undo_nothing() if is_done else source
     else:
         weights = open_weights(config)
         settled = settle(config, arguments.options, weights)
@@ -118,9 +120,10 @@ def run(arguments: argparse.Namespace) -> None:
     )
     compare_ranks(config, asdict(setup.data), setup.step)  # by then all have read what rank 0 is about to write over
     folder = Path(config.ckpt_save_dir)
-    if source and progress.epoch >= config.epoch_size:
-        console.print(f"all {config.epoch_size} epochs are done; give a larger --epoch_size to train on")
-        folder, progress = source.path.parent, source.state.progress  # what lies there
+    if source and is_done:
+        more = f" (the run has {progress.epoch})" if progress.epoch > config.epoch_size else ""
+        console.print(f"all {config.epoch_size} epochs are done{more}; give a larger --epoch_size to train on")
+        folder = source.path.parent
     else:
         if source:
             console.print(f"goes on from {source.checkpoint or source.path}: {_where(progress, setup)}")
