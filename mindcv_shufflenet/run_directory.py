@@ -1,10 +1,14 @@
-"""What the files of a run directory tell of its run.
+"""The files of a run directory: their names, and what they tell of the run.
 
 Other programs have files of the same names. They are told from ours by their content, passed over, and named.
 """
 
+import glob
 import json
+import os
+import re
 import unicodedata
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +18,13 @@ from mindcv_shufflenet.errors import UserError
 OPTIONS_FILE = "config.yaml"
 CLASSES_FILE = "classes.json"
 SPLIT_FILE = "split.json"
+LOG_FILE = "log.csv"
+# What follows the model in the name of its training state.
+STATE_ENDING = "-last.state"
+# A checkpoint's name, which may be read from anywhere.
+CHECKPOINT = re.compile(r"(?P<model>.+)-(?:(?P<word>best|last)|(?P<epoch>\d{1,6})_(?P<steps>\d{1,12}))\.ckpt")
+
+_TEXTS = (OPTIONS_FILE, CLASSES_FILE, SPLIT_FILE, LOG_FILE)
 
 # Options that every run writes and that no other program has.
 _OWN = {"model", "stem", "resize_backend", "ckpt_save_dir"}
@@ -62,6 +73,39 @@ class RunRecord(NamedTuple):
     classes: Classes | None
     notes: list[str]
     held_out: HeldOut | None = None
+
+
+class RunPaths(NamedTuple):
+    """Where a run directory keeps what a training ends with, whether it is there or not."""
+
+    best: Path
+    last: Path
+    state: Path
+    log: Path
+
+
+def run_paths(folder: Path, model: str) -> RunPaths:
+    """Return the paths of a run of a model."""
+    names = (f"{model}-best.ckpt", f"{model}-last.ckpt", f"{model}{STATE_ENDING}", LOG_FILE)
+    return RunPaths(*(folder / name for name in names))
+
+
+def numbered_name(model: str, epoch: int | str, steps: int | str) -> str:
+    """Return the name of the checkpoint of an epoch of so many steps, as in mindcv."""
+    return f"{model}-{epoch}_{steps}.ckpt"
+
+
+def run_files(folder: Path, model: str) -> list[Path]:
+    """Return the files of a run of a model that are there."""
+    paths = run_paths(folder, model)
+    own = [paths.state, paths.last, paths.best]
+    numbers = sorted(folder.glob(numbered_name(glob.escape(model), "[0-9]*", "[0-9]*")))
+    return [path for path in (*(folder / name for name in _TEXTS), *own) if os.path.lexists(path)] + numbers
+
+
+def is_run_file(name: str) -> bool:
+    """Whether a file of this name may belong to a run of some model."""
+    return any(fnmatch(name, pattern) for pattern in (*_TEXTS, "*.ckpt", "*.state"))
 
 
 def read_run(folder: Path) -> RunRecord:

@@ -93,6 +93,7 @@ def test_the_command_line_goes_before_the_recipe_and_the_recipe_before_defaults(
         (["--ckpt_save_dir", "x" * 300, "--dataset", "digits"], "File name too long"),
         (["--json", "none/"], "cannot write none/: give --json a file"),
         (["--json", "ckpt/config.yaml"], "is the name of a file of a run"),
+        (["--json", "ckpt/split.json"], "is the name of a file of a run"),
         ([], "train.py needs a data set to train on, or a recipe; for example: `python train.py --dataset"),
         (["="], "unexpected argument =; train.py --help"),
         (["--"], "train.py"),
@@ -124,17 +125,43 @@ def test_a_result_replaces_nothing_but_an_earlier_result(tmp_path: Path) -> None
     for content in (b"weights", b"[1]", b'{"images": []}', b"\xff", b'{"model": 1, "top1": 2}', b"[" * 10_000):
         target.write_bytes(content)
         with pytest.raises(UserError, match="is there already and is no earlier result"):
-            check_target(str(target))
+            check_target(str(target), {})
         (tmp_path / "link").unlink(missing_ok=True)
         (tmp_path / "link").symlink_to(target)
         with pytest.raises(UserError, match="no earlier result"):
-            check_target(str(tmp_path / "link"))
+            check_target(str(tmp_path / "link"), {})
     for verb in verbs.VERBS.values():
         target.write_text(json.dumps(dict.fromkeys(verb.result_keys, 1) | {"more": 2}))
-        check_target(str(target))
+        check_target(str(target), {})
     target.write_bytes(b"")  # as mktemp makes it
     for path in (target, tmp_path / "new.json", Path("/dev/full"), Path("/dev/stdout")):
-        check_target(str(path))
+        check_target(str(path), {})
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("convert a.ckpt o.npz --json ./o.npz", "target"),
+        ("convert a.ckpt o.pth --json o.pth.json", "target"),
+        ("convert a.ckpt o.npz --json a.ckpt.npz --ckpt_key x", None),
+        ("data prepare out --json out --dataset digits", "output"),
+        ("predict 1.jpg --image_path 2.jpg --json 2.jpg", "images"),
+        ("predict 1.jpg --json 1.jpg.json", None),
+        ("predict 1.jpg --cam cam --json cam", "cam"),
+        ("validate --ckpt_path m.npz --json m.npz", "ckpt_path"),
+        ("train --dataset digits --ckpt_save_dir new --json new", "ckpt_save_dir"),
+    ],
+)
+def test_a_result_is_no_other_path_of_its_command(
+    words: str, name: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    verb, *others = words.split()
+    if name is None:
+        parse(verb, verb, others)
+    else:
+        with pytest.raises(UserError, match=rf"--json \S+ is the file of {name} too: give --json another name"):
+            parse(verb, verb, others)
 
 
 def page(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from mindcv_shufflenet.run_directory import HeldOut, classes_of, read_run
+from mindcv_shufflenet.run_directory import (
+    HeldOut,
+    classes_of,
+    is_run_file,
+    numbered_name,
+    read_run,
+    run_files,
+    run_paths,
+)
 
 
 def test_the_images_held_out_are_read(tmp_path: Path) -> None:
@@ -13,6 +21,18 @@ def test_the_images_held_out_are_read(tmp_path: Path) -> None:
     (tmp_path / "split.json").write_text(json.dumps(held_out._asdict()))
     assert read_run(tmp_path).held_out == held_out
     assert read_run(tmp_path).notes == []
+
+
+def test_the_files_of_a_run_are_those_of_its_model(tmp_path: Path) -> None:
+    paths = run_paths(tmp_path, "net")
+    names = ["config.yaml", "classes.json", "split.json", "log.csv", "net-last.state", "net-last.ckpt", "net-best.ckpt"]
+    assert {path.name for path in paths} == {*names[3:]}
+    names += [numbered_name("net", 10, 22), numbered_name("net", 9, 22)]
+    for name in (*names, "net2-last.ckpt", "net-9_22.npz", "net-last.txt"):
+        (tmp_path / name).touch()
+    assert [path.name for path in run_files(tmp_path, "net")] == names
+    assert all(is_run_file(name) for name in names)
+    assert not is_run_file("result.json")
 
 
 @pytest.mark.parametrize(

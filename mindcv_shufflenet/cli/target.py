@@ -2,26 +2,36 @@
 
 import json
 import os
-from fnmatch import fnmatch
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from mindcv_shufflenet.cli.verbs import VERBS
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.run_directory import is_run_file
 
-# Files of a run, which no result may replace.
-_RUN_FILES = ("config.yaml", "classes.json", "log.csv", "*.ckpt", "*.state")
+# Arguments and options that name a file or a folder, which the command reads or writes.
+_PATHS = (
+    "config", "source", "target", "output", "images", "image_path", "cam",
+    "data_dir", "ckpt_path", "ckpt_save_dir",
+)  # fmt: skip
 
 
-def check_target(path: str | None) -> None:
+def check_target(path: str | None, arguments: Mapping[str, Any]) -> None:
     """Look at the place of a result before the work is done. Devices and pipes are written through.
 
+    Args:
+        path: of the result; None or ``-`` is no file.
+        arguments: the other arguments and options of the command, by name.
+
     Raises:
-        UserError: it cannot be written, or would replace a file that is no earlier result.
+        UserError: it cannot be written, would replace a file that is no earlier result, or is another path of the
+            command too.
     """
     if path in (None, "-"):
         return
     target = Path(path)
-    if any(fnmatch(target.name, name) for name in _RUN_FILES):
+    if is_run_file(target.name):
         raise UserError(f"--json {path} is the name of a file of a run; give another, such as result.json")
     if target.exists() and not target.is_file() and not target.is_dir():  # a device, a pipe
         return
@@ -29,6 +39,18 @@ def check_target(path: str | None) -> None:
         raise UserError(f"cannot write {path}: give --json a file in a folder that is there and can be written")
     if target.exists() and not _is_result(target):
         raise UserError(f"{path} is there already and is no earlier result: give --json another name")
+    for name, other in _other_paths(arguments):
+        if target.resolve() == Path(other).resolve():
+            raise UserError(f"--json {path} is the file of {name} too: give --json another name")
+
+
+def _other_paths(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield names and paths of a command's arguments, and what is written beside them."""
+    for name in _PATHS:
+        value = arguments.get(name) or []
+        yield from ((name, path) for path in ([value] if isinstance(value, str) else value))
+    if target := arguments.get("target"):
+        yield "target", f"{target}.json"  # the metadata of a .pth
 
 
 def _is_result(path: Path) -> bool:

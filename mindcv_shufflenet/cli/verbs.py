@@ -16,7 +16,8 @@ WEIGHTS_SUFFIXES = (".ckpt", ".safetensors", ".npz", ".onnx", ".pth", ".pt")
 _MACHINE = ("mode", "device_target", "num_parallel_workers", "batch_size")
 _NETWORK = ("model", "num_classes", "in_channels", "layout", "stem", "pool", "pretrained", "ckpt_path", "ckpt_key")
 _INPUT = ("image_resize", "crop_pct", "interpolation", "resize_backend", "mean", "std", "channel_order")
-_PACKED = ("dataset", "data_dir", "train_split", "val_split", "dataset_download", "num_parallel_workers", "overwrite")
+_SPLITS = ("dataset", "data_dir", "train_split", "val_split", "val_ratio", "seed")
+_PACKED = (*_SPLITS, "dataset_download", "num_parallel_workers", "overwrite")
 
 
 class Verb(NamedTuple):

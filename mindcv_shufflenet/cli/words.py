@@ -38,7 +38,6 @@ def parse(program: str, verb: str, words: list[str]) -> argparse.Namespace:
         namespace.images += namespace.image_path
         if not namespace.images:
             raise UserError(f"{program} needs {VERBS[verb].needs}; {parser.example}")
-    check_target(namespace.json)
     namespace.given = {
         name: parse_text(Config.model_fields[name], ",".join(value) if isinstance(value, list) else value)
         for name, value in vars(namespace).items()
@@ -47,6 +46,7 @@ def parse(program: str, verb: str, words: list[str]) -> argparse.Namespace:
     recipe, namespace.notes = read_recipe(namespace.config) if getattr(namespace, "config", None) else ({}, [])
     namespace.options = recipe | namespace.given
     parse_config(namespace.options)  # a wrong value is told before MindSpore is imported, which takes a second
+    check_target(namespace.json, vars(namespace) | namespace.options)
     return namespace
 
 

@@ -28,6 +28,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError("dataset=mindrecord is what data prepare makes; name the data set that is to be packed")
     console = create_console(arguments.json)
     folder = Path(arguments.output)
+    manifests = {manifest_path(folder, name).resolve() for name in (config.train_split, config.val_split)}
+    if arguments.json and Path(arguments.json).resolve() in manifests:
+        raise UserError(f"--json {arguments.json} is where the shards are listed: give --json another name")
     processes, notes = count_workers(config.num_parallel_workers)
     for note in notes:
         console.print(f"note: {note}")

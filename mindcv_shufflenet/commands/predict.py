@@ -29,12 +29,6 @@ def run(arguments: argparse.Namespace) -> None:
     """
     config = read_config(arguments.options)
     console = create_console(arguments.json)
-    told = []
-    if not config.ckpt_path and not config.pretrained and config.model == config.network:
-        if "model" not in arguments.given:
-            raise UserError("whose weights? give --ckpt_path FILE, or --model NAME for the published ones of NAME")
-        arguments.options["pretrained"] = True
-        told = [f"no ckpt_path is given: the published weights of {config.model} are used"]
     files = image_files(arguments.images)
     if arguments.cam:
         _check_folder(Path(arguments.cam))
@@ -43,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
     predictor = Predictor(
         options.pop("model", None), topk=arguments.topk, batch_size=min(config.batch_size, len(files)), **options
     )
-    for note in told + predictor.notes + adapted:
+    for note in predictor.notes + adapted:
         console.print(f"note: {note}")
 
     drawer = _Drawer(predictor, Path(arguments.cam)) if arguments.cam else None

@@ -1,5 +1,6 @@
 """``--resume_opt``: what a training goes on from, with which options, and what has changed since it stopped."""
 
+import os
 import re
 from collections.abc import Collection
 from dataclasses import asdict, replace
@@ -11,7 +12,7 @@ from mindspore import nn
 
 from mindcv_shufflenet.config import ACTIONS, Config, parse_config
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.run_directory import CLASSES_FILE, read_run
+from mindcv_shufflenet.run_directory import CHECKPOINT, CLASSES_FILE, STATE_ENDING, numbered_name, read_run, run_paths
 from mindcv_shufflenet.train.recorder import check_folder
 from mindcv_shufflenet.train.state import Circumstances, Progress, State, load_state, parameters_of, restore
 from mindcv_shufflenet.weights.load import load_weights
@@ -21,9 +22,6 @@ from mindcv_shufflenet.weights.metadata import NETWORK_OPTIONS
 MACHINE_OPTIONS = ("device_target", "num_parallel_workers", "ckpt_save_dir")
 # Options that a resumed run may have otherwise than the stopped one without training otherwise.
 NEUTRAL = ("ckpt_save_dir", "ckpt_path", "num_parallel_workers", "log_interval")
-
-_STATE = "-last.state"
-_CHECKPOINT = re.compile(r"(?P<model>.+)-(?:(?P<word>best|last)|(?P<epoch>\d{1,6})_(?P<steps>\d{1,12}))\.ckpt")
 
 
 class Source(NamedTuple):
@@ -42,6 +40,10 @@ class Source(NamedTuple):
     progress: Progress
     checkpoint: Path | None
     notes: list[str]
+
+    def undo_nothing(self) -> "Source":
+        """Return the whole run, as it was stopped."""
+        return self._replace(progress=self.state.progress, checkpoint=None, notes=[]) if self.checkpoint else self
 
     def options(self) -> dict[str, Any]:
         """Return the options of the stopped run that a resumed one takes over.
@@ -76,7 +78,7 @@ def find_source(config: Config, options: Collection[str]) -> Source | None:
         check_folder(config)
         return None
     folder, checkpoint = Path(config.ckpt_save_dir), Path(config.ckpt_path)
-    name = _CHECKPOINT.fullmatch(checkpoint.name)
+    name = CHECKPOINT.fullmatch(checkpoint.name)
     model = config.network if "model" in options else name and name["model"]
     here = _state_in(folder, model)
     if not config.ckpt_path:
@@ -139,19 +141,19 @@ def _state_in(folder: Path, model: str | None) -> Path | None:
         UserError: several lie there, and no model is named.
     """
     if model is not None:
-        path = folder / f"{model}{_STATE}"
+        path = run_paths(folder, model).state
         return path if path.is_file() else None
-    states = sorted(folder.glob(f"*{_STATE}"))
+    states = sorted(folder.glob(f"*{STATE_ENDING}"))
     if len(states) > 1:
-        models = ", ".join(path.name.removesuffix(_STATE) for path in states)
+        models = ", ".join(path.name.removesuffix(STATE_ENDING) for path in states)
         raise UserError(f"{folder} holds several runs: say which one goes on by --model, one of {models}")
     return states[0] if states else None
 
 
 def _needed(path: Path | None, folder: Path, model: str | None) -> Path:
     if path is None:
-        name = f"{model or 'MODEL'}{_STATE}"
-        raise UserError(f"there is no training state {folder / name}; start the run without --resume_opt")
+        missing = run_paths(folder, model or "MODEL").state
+        raise UserError(f"there is no training state {missing}; start the run without --resume_opt")
     return path
 
 
@@ -170,15 +172,15 @@ def _rewind(path: Path, checkpoint: Path) -> Source:
     """
     last = _last_state(path)
     progress, steps = last.progress, last.state.circumstances.data.steps_per_epoch
-    model = path.name.removesuffix(_STATE)
-    name = _CHECKPOINT.fullmatch(checkpoint.name)
+    model = path.name.removesuffix(STATE_ENDING)
+    name = CHECKPOINT.fullmatch(checkpoint.name)
     if name and name["model"] == model and name["word"] == "last":
         return last
     epoch = _epoch_of(checkpoint, name, model, progress, steps)
     if isinstance(epoch, str):
         raise UserError(
             f"cannot go on from {checkpoint}: {epoch}. --resume_opt without --ckpt_path goes on from epoch"
-            f" {progress.epoch}, with {model}-N_{steps}.ckpt from epoch N up to that; without --resume_opt"
+            f" {progress.epoch}, with {numbered_name(model, 'N', steps)} from epoch N up to that; without --resume_opt"
             " a new run begins with the weights of --ckpt_path"
         )
     if epoch == progress.epoch and progress.step == 0:
@@ -191,7 +193,8 @@ def _rewind(path: Path, checkpoint: Path) -> Source:
     if progress.best_epoch and progress.best_epoch <= epoch:
         rewound = replace(rewound, best_top1=progress.best_top1, best_epoch=progress.best_epoch)
     elif progress.best_epoch:
-        notes.append(f"{model}-best.ckpt is of epoch {progress.best_epoch}, which is undone: the best is counted anew")
+        best = run_paths(path.parent, model).best.name
+        notes.append(f"{best} is of epoch {progress.best_epoch}, which is undone: the best is counted anew")
     return Source(path, last.state, rewound, checkpoint, notes)
 
 
@@ -237,7 +240,7 @@ def _differences(stopped: Circumstances, now: Circumstances) -> list[str]:
     lines = [
         f"{name} was {stopped.config.get(name)} when the run was stopped and is {value} now"
         for name, value in now.config.items()
-        if name not in NEUTRAL and stopped.config.get(name) != value
+        if name not in NEUTRAL and _is_changed(name, stopped.config.get(name), value)
     ]
     if stopped.data.images != now.data.images:
         lines.append(f"there were {stopped.data.images} images when the run was stopped, now {now.data.images}")
@@ -255,6 +258,13 @@ def _differences(stopped: Circumstances, now: Circumstances) -> list[str]:
         for name, value in machine.items()
         if was[name] != value
     ]
+
+
+def _is_changed(name: str, was: Any, now: Any) -> bool:
+    """Whether an option is another; a folder may be written in several ways."""
+    if name == "data_dir" and isinstance(was, str):
+        return os.path.realpath(was) != os.path.realpath(now)
+    return was != now
 
 
 def _rescale(source: Source, now: Circumstances) -> tuple[Progress, list[str]]:

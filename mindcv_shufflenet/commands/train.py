@@ -37,10 +37,10 @@ from mindcv_shufflenet.parallel.device import Machine, set_up
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.parallel.outlive import outlive_launcher
 from mindcv_shufflenet.parallel.sync_norm import synchronise_batch_norm
-from mindcv_shufflenet.run_directory import Classes, HeldOut, read_run
+from mindcv_shufflenet.run_directory import LOG_FILE, Classes, HeldOut, read_run, run_paths
 from mindcv_shufflenet.train.display import Display, clock
 from mindcv_shufflenet.train.engine import TrainStep, compiled, create_step, mixed_precision
-from mindcv_shufflenet.train.recorder import Recorder, check_folder, run_paths
+from mindcv_shufflenet.train.recorder import Recorder, check_folder
 from mindcv_shufflenet.train.schedules import learning_rates
 from mindcv_shufflenet.train.state import Circumstances, Data, Progress, load_state
 from mindcv_shufflenet.train.trainer import Trainer
@@ -87,9 +87,11 @@ def run(arguments: argparse.Namespace) -> None:
     config = read_config(arguments.options)
     console = create_console(arguments.json, survives=True)
     source = find_source(config, arguments.options)
-    weights, classes, notes = None, None, list[str]()
+    weights, classes, notes, is_done = None, None, list[str](), False
     if source:
         config = read_config(source.options() | arguments.options)
+        is_done = source.progress.epoch >= config.epoch_size
+        source = source.undo_nothing() if is_done else source
     else:
         weights = open_weights(config)
         settled = settle(config, arguments.options, weights)
@@ -106,7 +108,7 @@ def run(arguments: argparse.Namespace) -> None:
     notes += adapted + _odd_schedule(config) + _filling_up(setup.loader)
     progress = Progress()
     if source:
-        now = Circumstances(config.recipe(), machine, setup.data)
+        now = Circumstances(config.record(), machine, setup.data)
         progress, told = go_on(source, now, setup.network, setup.step, setup.split.class_to_index)
         notes += told
     for note in notes:
@@ -118,9 +120,10 @@ def run(arguments: argparse.Namespace) -> None:
     )
     compare_ranks(config, asdict(setup.data), setup.step)  # by then all have read what rank 0 is about to write over
     folder = Path(config.ckpt_save_dir)
-    if source and progress.epoch >= config.epoch_size:
-        console.print(f"all {config.epoch_size} epochs are done; give a larger --epoch_size to train on")
-        folder, progress = source.path.parent, source.state.progress  # what lies there
+    if source and is_done:
+        more = f" (the run has {progress.epoch})" if progress.epoch > config.epoch_size else ""
+        console.print(f"all {config.epoch_size} epochs are done{more}; give a larger --epoch_size to train on")
+        folder = source.path.parent
     else:
         if source:
             console.print(f"goes on from {source.checkpoint or source.path}: {_where(progress, setup)}")
@@ -179,7 +182,7 @@ def _check_unchanged(config: Config, source: Source | None) -> None:
         check_folder(config)
     elif load_state(source.path).progress != source.state.progress:
         raise UserError(
-            f"another process went on with {source.path} meanwhile: look at its log.csv, then start this again"
+            f"another process went on with {source.path} meanwhile: look at its {LOG_FILE}, then start this again"
         )
 
 
@@ -289,7 +292,7 @@ def _validation(setup: Setup) -> Callable[[Callable[[], None]], Metrics] | None:
 
 def _summary(config: Config, folder: Path, progress: Progress) -> dict[str, Any]:
     """Say how the training ended, and which of its files are there."""
-    paths = run_paths(config, folder)
+    paths = run_paths(folder, config.network)
     found = {name: str(path) if path.is_file() else None for name, path in paths._asdict().items()}
     return {
         "model": config.model,

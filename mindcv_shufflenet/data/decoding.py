@@ -6,6 +6,7 @@ reads alike were found out.
 """
 
 import ctypes
+import errno
 import stat
 import warnings
 from collections.abc import Iterator
@@ -65,7 +66,13 @@ def opened(source: Path | IO[bytes]) -> Iterator[Image.Image]:
 
 
 def explain(error: Exception) -> str:
-    """Say what is wrong with an image that cannot be opened or decoded."""
+    """Say what is wrong with an image that cannot be opened or decoded.
+
+    Raises:
+        MemoryError: there is too little memory, and nothing is wrong with the image.
+    """
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        raise MemoryError(str(error)) from error
     if isinstance(error, UnfitError):
         return str(error)
     if isinstance(error, Image.DecompressionBombError):
@@ -149,5 +156,7 @@ def _is_plain_jpeg(content: bytes) -> bool:
 def _turn(image: Image.Image) -> Image.Transpose | None:
     try:
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except MemoryError:
+        raise
     except Exception:  # on damaged EXIF data Pillow raises SyntaxError, struct.error and others
         return None

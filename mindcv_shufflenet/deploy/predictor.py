@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from mindcv_shufflenet.weights.settle import network_options, open_weights, reso
 
 # Options that say whose weights, beside those of network and preprocessing.
 _WEIGHTS_OPTIONS = ("ckpt_path", "ckpt_key", "pretrained", "num_classes")
+# Options that a network already answers; its number of channels decides about its input too.
+_OF_NETWORK = {*NETWORK_OPTIONS, *_WEIGHTS_OPTIONS} - {"in_channels"}
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Predictor:
 
     Args:
         model: a name (``shufflenet_v2_x1_0`` or ``shufflenet_v2_x1_0.tv_in1k``), whose published weights are fetched
-            unless ``ckpt_path`` is given; a network; or None: what ``ckpt_path`` or its run directory says.
+            unless ``ckpt_path`` is given; a network, which has its weights; or None: what ``ckpt_path`` or its run
+            directory says.
         class_names: name of each class. None: those that ``ckpt_path`` or its run directory tells, ImageNet's where
             there are 1000 classes, else the indices.
         topk: how many classes a prediction lists.
@@ -66,7 +69,8 @@ class Predictor:
             ``mean``.
 
     Raises:
-        UserError: an option is unknown or wrong, or the weights cannot be had or do not fit.
+        UserError: an option is unknown or wrong, or says of a network that is given what it is; nothing tells the
+            weights, or they cannot be had or do not fit.
     """
 
     def __init__(
@@ -87,6 +91,8 @@ class Predictor:
         self.notes: list[str] = []
         self._classes: Classes | None = None
         if isinstance(model, nn.Cell):
+            if fixed := [name for name in options if name in _OF_NETWORK]:
+                raise UserError(f"{fixed[0]} cannot be set on a network that is there; set it when making the network")
             self.network, self.config = model, parse_config(options)
         else:
             self.network, self.config = self._open(options if model is None else options | {"model": model})
@@ -189,20 +195,33 @@ class Predictor:
         return softmax(logits, axis=1)
 
     def _open(self, given: dict[str, Any]) -> tuple[nn.Cell, Config]:
-        config = resolve_alias(parse_config(given))
-        if not config.ckpt_path and given.get("pretrained", True):
-            config = config.replace(pretrained=True)
-        elif not config.ckpt_path:
-            raise UserError("whose weights? give ckpt_path, or leave out pretrained=False")
+        config, told = _with_weights(resolve_alias(parse_config(given)), given)
         weights = open_weights(config)
         settled = settle(config, given, weights)
-        config, self.notes, self._classes = settled.config, settled.notes, settled.classes
+        config, self.notes, self._classes = settled.config, told + settled.notes, settled.classes
         classifier = weights.arrays.get("classifier.weight") if weights else None
         classes = config.num_classes or (len(classifier) if classifier is not None else 1000)
         network = create_model(config.network, num_classes=classes, **network_options(config))
         if weights:
             self.notes += load_weights(network, weights)
         return network, config
+
+
+def _with_weights(config: Config, given: Collection[str]) -> tuple[Config, list[str]]:
+    """Take the published weights of the model where no others are given, and tell where they were not asked for.
+
+    Raises:
+        UserError: nothing says whose weights.
+    """
+    if config.ckpt_path or config.pretrained:
+        return config, []
+    if "pretrained" in given:
+        raise UserError("whose weights? pretrained is False: give --ckpt_path FILE, or leave pretrained out")
+    if "model" not in given:
+        raise UserError("whose weights? give --ckpt_path FILE, or --model NAME for the published ones of NAME")
+    is_named = config.model != config.network  # by its tag
+    told = [] if is_named else [f"no ckpt_path is given: the published weights of {config.model} are used"]
+    return config.replace(pretrained=True), told
 
 
 def inference_model(model: str | nn.Cell | Predictor, image: ImageLike, **options: Any) -> dict[str, Any]:

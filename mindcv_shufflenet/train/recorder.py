@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import NamedTuple
 
 import yaml
 from mindspore import nn
@@ -26,7 +25,15 @@ from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.files import atomic_write, exclusive
 from mindcv_shufflenet.parallel.device import Machine
 from mindcv_shufflenet.parallel.group import current
-from mindcv_shufflenet.run_directory import CLASSES_FILE, OPTIONS_FILE, SPLIT_FILE, Classes
+from mindcv_shufflenet.run_directory import (
+    CLASSES_FILE,
+    OPTIONS_FILE,
+    SPLIT_FILE,
+    Classes,
+    numbered_name,
+    run_files,
+    run_paths,
+)
 from mindcv_shufflenet.train.state import Circumstances, Data, Progress, Row, first_non_finite, load_state, save_state
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
 from mindcv_shufflenet.weights.metadata import Metadata, metadata_of
@@ -63,9 +70,9 @@ class Recorder:
         self.config = config
         self.network = network
         self.step = step
-        self.circumstances = Circumstances(config.recipe(), machine, data)
+        self.circumstances = Circumstances(config.record(), machine, data)
         self.folder = Path(config.ckpt_save_dir)
-        self.best, self.last, self.state, self.log = run_paths(config, self.folder)
+        self.best, self.last, self.state, self.log = run_paths(self.folder, config.network)
         self.classes = Classes(split.class_names, split.class_to_index)
         self.held_out = split.held_out
         self.locks = locks
@@ -102,7 +109,7 @@ class Recorder:
         if is_rewound:
             save_checkpoint(self.network, self.last, self._metadata(progress.epoch))
         if resumed is None:
-            for path in run_files(self.config):
+            for path in run_files(self.folder, self.config.network):
                 if path != self.state:
                     _remove(path)
         self._write_texts(progress)
@@ -149,8 +156,9 @@ class Recorder:
         config = self.config
         if config.keep_checkpoint_max and progress.epoch % config.ckpt_save_interval == 0:
             save_checkpoint(self.network, self._numbered(progress.epoch), metadata)
-            for epoch in self._superseded(progress.rows):
-                for path in self.folder.glob(f"{glob.escape(config.network)}-{epoch}_*.ckpt"):  # of any number of ranks
+            model = glob.escape(config.network)
+            for epoch in self._superseded(progress.rows):  # of any number of ranks
+                for path in self.folder.glob(numbered_name(model, epoch, "*")):
                     _remove(path)
         self._write_log(progress.rows)
         self._save(progress)
@@ -191,7 +199,7 @@ class Recorder:
         return metadata_of(self.config, self.classes, epoch)
 
     def _numbered(self, epoch: int) -> Path:
-        return self.folder / f"{self.config.network}-{epoch}_{self.circumstances.data.steps_per_epoch}.ckpt"
+        return self.folder / numbered_name(self.config.network, epoch, self.circumstances.data.steps_per_epoch)
 
     def _superseded(self, rows: Sequence[Row]) -> list[int]:
         """The epochs whose numbered checkpoint the policy no longer keeps."""
@@ -205,7 +213,7 @@ class Recorder:
         return epochs[: -self.config.keep_checkpoint_max]
 
     def _write_texts(self, progress: Progress) -> None:
-        _write_text(self.folder / OPTIONS_FILE, yaml.safe_dump(self.config.recipe(), sort_keys=False))
+        _write_text(self.folder / OPTIONS_FILE, yaml.safe_dump(self.config.record(), sort_keys=False))
         _write_text(self.folder / CLASSES_FILE, json.dumps(self.classes._asdict(), indent=1))
         if self.held_out:
             _write_text(self.folder / SPLIT_FILE, json.dumps(self.held_out._asdict(), indent=1))
@@ -219,21 +227,6 @@ class Recorder:
         _write_text(self.log, text.getvalue())
 
 
-class RunPaths(NamedTuple):
-    """Where a run directory keeps what a training ends with, whether it is there or not."""
-
-    best: Path
-    last: Path
-    state: Path
-    log: Path
-
-
-def run_paths(config: Config, folder: Path) -> RunPaths:
-    """Return the paths of a run of the options' model."""
-    names = (f"{config.network}-{name}" for name in ("best.ckpt", "last.ckpt", "last.state"))
-    return RunPaths(*(folder / name for name in (*names, "log.csv")))
-
-
 def check_folder(config: Config) -> None:
     """Refuse to start a new run where another one lies, or where it would delete the checkpoint that it starts from.
 
@@ -243,7 +236,7 @@ def check_folder(config: Config) -> None:
     folder = Path(config.ckpt_save_dir)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is not a folder; choose another --ckpt_save_dir")
-    files = run_files(config)
+    files = run_files(folder, config.network)
     if files and not config.overwrite:
         raise UserError(
             f"{folder} already holds a run ({files[0].name}): go on with it by --resume_opt,"
@@ -251,14 +244,6 @@ def check_folder(config: Config) -> None:
         )
     if config.ckpt_path and Path(config.ckpt_path).resolve() in [path.resolve() for path in files]:
         raise UserError(f"--overwrite would delete {config.ckpt_path}; choose another --ckpt_save_dir")
-
-
-def run_files(config: Config) -> list[Path]:
-    """Return the files of a run of this model in its run directory."""
-    folder, model = Path(config.ckpt_save_dir), glob.escape(config.network)
-    own = ("last.state", "last.ckpt", "best.ckpt", "[0-9]*_[0-9]*.ckpt")
-    patterns = [OPTIONS_FILE, CLASSES_FILE, SPLIT_FILE, "log.csv", *(f"{model}-{name}" for name in own)]
-    return [path for pattern in patterns for path in sorted(folder.glob(pattern))]
 
 
 def _is_same(before: os.stat_result, path: Path) -> bool:

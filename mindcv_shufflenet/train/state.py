@@ -86,7 +86,7 @@ class Circumstances:
     """What a training depends on beside its parameters and its progress.
 
     Attributes:
-        config: the options, as ``Config.recipe`` gives them.
+        config: the options, as ``Config.record`` gives them.
         machine: what it ran on.
         data: what it reads.
     """
@@ -146,6 +146,7 @@ def load_state(path: Path) -> State:
 
     Raises:
         UserError: the file is missing, damaged or of another version.
+        MemoryError: it is too large.
     """
     if not path.is_file():
         raise UserError(f"there is no training state {path}; start the run without --resume_opt")
@@ -159,7 +160,7 @@ def load_state(path: Path) -> State:
         # the archive's checksums cover what is in its files, not their names
         arrays = {name: arrays[name] for name in meta.names}
         _check_progress(meta.progress, meta.circumstances.data.steps_per_epoch)
-    except UserError:
+    except (UserError, MemoryError):
         raise
     except ValidationError as error:
         raise UserError(

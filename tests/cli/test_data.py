@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from mindcv_shufflenet.data.datasets import DATASETS, Request, open_split
 from tests.cli.conftest import TINY, Command
@@ -27,6 +29,25 @@ def test_packed_digits_train(tmp_path: Path, command: Command) -> None:
     status, _, error = command("train", *words, "--epoch_size", 1)
     assert status == 0, error
     assert (tmp_path / "run" / "classes.json").is_file()
+
+
+def test_the_result_is_no_manifest(tmp_path: Path, command: Command) -> None:
+    status, _, error = command("data", "prepare", tmp_path, "--dataset", "digits", "--json", tmp_path / "val.json")
+    assert (status, [*tmp_path.iterdir()]) == (2, [])
+    assert "val.json is where the shards are listed: give --json another name" in error
+
+
+def test_the_share_and_the_drawing_of_the_validation_split_are_the_users(tmp_path: Path, command: Command) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(4):
+            pixels = np.full((8, 8, 3), number, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
+    words = ["--dataset", "folder", "--data_dir", tmp_path / "photos", "--val_ratio", 0.5, "--seed", 7]
+    status, output, error = command("data", "prepare", tmp_path / "packed", *words)
+    assert status == 0, error
+    assert "4 of its 8 images are held out for it (val_ratio=0.5, seed=7)" in output
+    assert len(open_split("mindrecord", Request(tmp_path / "packed", "val"))) == 4
 
 
 def test_another_packing_beside_it_and_overwriting_leave_it_alone(tmp_path: Path, command: Command) -> None:

@@ -90,6 +90,7 @@ def test_results_come_as_soon_as_their_batch_is_computed(photos: Path) -> None:
 def test_whose_weights(command: Command, photos: Path) -> None:
     """A model alone means its published weights, as mindcv's infer.py has it."""
     assert "whose weights? give --ckpt_path FILE, or --model" in command("predict", photos)[2]
+    assert "whose weights? pretrained is False" in command("predict", photos, "--model", MODEL, "--no-pretrained")[2]
     status, _, error = command("predict", "--image_path", photos / "cat.jpg", "--model", "resnet50")
     assert (status, "no published weights of resnet50" in error) == (2, True)
 

@@ -1,5 +1,6 @@
 """The rule from files to pixels: the same with Pillow and with MindSpore, in training, validation and packing."""
 
+import errno
 import io
 from pathlib import Path
 
@@ -112,3 +113,24 @@ def test_a_photo_of_108_megapixels(tmp_path: Path) -> None:
     assert open_image(path).shape == (9_000, 12_000, 3)
     assert decodable(path.read_bytes()) == path.read_bytes()
     assert Image.MAX_IMAGE_PIXELS == MAX_PIXELS // 2
+
+
+@pytest.mark.parametrize("shortage", [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")])
+def test_too_little_memory_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shortage: Exception) -> None:
+    def fail(*_: object) -> None:
+        raise shortage
+
+    path = save(tmp_path / "1.tif", picture(), 6)
+    monkeypatch.setattr(Image, "open", fail)
+    for read in (open_image, lambda path: check_images([path], tmp_path), lambda path: encoded(path, None)):
+        with pytest.raises(MemoryError):
+            read(path)
+
+
+def test_an_image_is_not_left_unturned_for_want_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Image.Image) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "getexif", fail)
+    with pytest.raises(MemoryError):
+        open_image(picture())

@@ -167,6 +167,18 @@ def test_what_a_predictor_does_not_read_is_refused(predictor: Predictor) -> None
         Predictor(MODEL, lr=0.1, mode=1)
     with pytest.raises(UserError, match="whose weights"):
         Predictor(MODEL, pretrained=False)
+    for options in ({}, {"image_resize": 64}, {"pretrained": False}):
+        with pytest.raises(UserError, match="whose weights"):
+            Predictor(**options)
+    for name, value in {
+        "ckpt_path": "a.ckpt",
+        "ckpt_key": "ema",
+        "pretrained": True,
+        "num_classes": 4,
+        "pool": "pad",
+    }.items():
+        with pytest.raises(UserError, match=f"{name} cannot be set on a network that is there"):
+            Predictor(predictor.network, **{name: value})
     with pytest.raises(UserError, match="topk cannot be set on a predictor that is there"):
         inference_model(predictor, picture(), topk=3)
 

@@ -92,6 +92,16 @@ def test_a_damaged_state_is_refused_and_never_unpickled(tmp_path: Path) -> None:
         load_state(path)
 
 
+def test_a_state_that_memory_cannot_hold_is_not_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    save_state(tmp_path / "a.state", step_cell(), Progress(), CIRCUMSTANCES)
+    monkeypatch.setattr(np, "load", fail)
+    with pytest.raises(MemoryError):
+        load_state(tmp_path / "a.state")
+
+
 def test_a_state_of_another_network_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.state"
     save_state(path, step_cell(features=3), Progress(), CIRCUMSTANCES)

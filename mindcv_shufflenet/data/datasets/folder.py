@@ -84,7 +84,8 @@ def find_layout(request: Request, expected: str) -> Layout:
     """Find the class folders of a split.
 
     Where the user has named neither split, class folders may lie in ``data_dir`` itself, and the validation split may
-    be called ``validation`` or ``valid``, or be missing.
+    be called ``validation`` or ``valid``, or be missing. Class folders in ``data_dir`` are also validated as a whole,
+    if the validation split is the training split.
 
     Raises:
         UserError: ``data_dir`` or the split's folder is not there; the text names the layout that is ``expected``.
@@ -92,7 +93,9 @@ def find_layout(request: Request, expected: str) -> Layout:
     root, train, val = request.data_dir, request.data_dir / request.train_split, request.data_dir / request.val_split
     may_draw = request.val_ratio is not None and request.split in (request.train_split, request.val_split)
     if may_draw and request.train_split == _TRAIN and _holds_classes(root):
-        return Layout(root, root, request.val_split == _VAL, ())
+        if request.val_split in (_VAL, request.train_split):
+            return Layout(root, root, request.val_split == _VAL, ())
+        split_folder(root, request.val_split, expected)
     existing = train if train.is_dir() else None
     if request.val_split == _VAL and not val.is_dir():
         other = next((root / name for name in _OTHER_VAL if (root / name).is_dir()), None)

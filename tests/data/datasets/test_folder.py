@@ -136,6 +136,17 @@ def test_class_folders_alone_are_split_by_class_and_seed(tmp_path):
     assert np.bincount(pair(tmp_path, val_ratio=0.99)[0].labels).tolist() == [1, 1, 1, 1, 1]
 
 
+@pytest.mark.parametrize("name", ["valid", "foo"])
+def test_class_folders_alone_have_no_validation_split_of_another_name(tmp_path, name):
+    """Its images would be those of the training."""
+    photos(tmp_path, ant=5, bee=5)
+    for split in ("train", name):
+        with pytest.raises(UserError, match=rf"no folder {tmp_path}/{name} .folders in .*: ant, bee"):
+            open_split("folder", Request(tmp_path, split, val_split=name, val_ratio=0.2))
+    whole = [open_split("folder", Request(tmp_path, "train", val_split=val, val_ratio=0.2)) for val in ("train", "val")]
+    assert list(map(len, whole)) == [10, 8]
+
+
 def test_what_the_run_held_out_stays_held_out(tmp_path):
     photos(tmp_path, a=10, b=10)
     before = pair(tmp_path)[1].held_out
