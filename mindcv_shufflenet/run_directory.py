@@ -26,7 +26,7 @@ CHECKPOINT = re.compile(r"(?P<model>.+)-(?:(?P<word>best|last)|(?P<epoch>\d{1,6}
 
 _TEXTS = (OPTIONS_FILE, CLASSES_FILE, SPLIT_FILE, LOG_FILE)
 
-# Options that every run writes and that no other program has.
+# Options that every run writes, and that no other program's file has all of.
 _OWN = {"model", "stem", "resize_backend", "ckpt_save_dir"}
 
 
@@ -108,13 +108,23 @@ def is_run_file(name: str) -> bool:
     return any(fnmatch(name, pattern) for pattern in (*_TEXTS, "*.ckpt", "*.state"))
 
 
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run directory."""
+    return all((folder / name).is_file() for name in (OPTIONS_FILE, CLASSES_FILE, LOG_FILE))
+
+
 def read_run(folder: Path) -> RunRecord:
     """Read what lies in a folder; nothing that lies there is an error."""
-    options, classes = _read_options(folder / OPTIONS_FILE), _read_classes(folder / CLASSES_FILE)
-    held_out = _read_held_out(folder / SPLIT_FILE)
+    classes, held_out = _read_classes(folder / CLASSES_FILE), _read_held_out(folder / SPLIT_FILE)
+    reasons = dict.fromkeys((OPTIONS_FILE, CLASSES_FILE, SPLIT_FILE), "it is damaged, or another program's")
+    options = None
+    try:
+        options = _read_options(folder / OPTIONS_FILE)
+    except UserError as error:
+        reasons[OPTIONS_FILE] = str(error)
     found = {OPTIONS_FILE: options, CLASSES_FILE: classes, SPLIT_FILE: held_out}
     notes = [
-        f"{folder / name} is not read: it is damaged, or another program's"
+        f"{folder / name} is not read: {reasons[name]}"
         for name, content in found.items()
         if content is None and (folder / name).is_file()
     ]
@@ -127,14 +137,21 @@ def read_run_of(ckpt_path: str) -> RunRecord:
 
 
 def _read_options(path: Path) -> dict[str, Any] | None:
+    """The options of a run; None where there are none of ours.
+
+    Raises:
+        UserError: they are ours, and one of them is not what this version takes.
+    """
     if not path.is_file():
         return None
     try:
         options = load_yaml(path)
-        parse_config(options)
     except UserError:
         return None
-    return options if options.keys() >= _OWN else None
+    if not options.keys() >= _OWN:
+        return None
+    parse_config(options)
+    return options
 
 
 def _read_classes(path: Path) -> Classes | None:

@@ -51,22 +51,24 @@ def run(arguments: argparse.Namespace) -> None:
         transient=True,
         disable=not console.is_terminal,
     )
-    with signals.held():
-        for file, found in shown:
-            signals.check()
-            if isinstance(found, UserError):
-                failed.append({"image": str(file), "reason": str(found)})
-                continue
-            results.append({"image": str(file), **asdict(found)})
-            for line in _block(file, found):
-                console.print(line)
-            if drawer:
-                results[-1]["cam"] = str(drawer.draw(file, found))
-    for failure in failed:
+    try:
+        with signals.held():
+            for file, found in shown:
+                signals.check()
+                if isinstance(found, UserError):
+                    failed.append({"image": str(file), "reason": str(found)})
+                    continue
+                results.append({"image": str(file), **asdict(found)})
+                for line in _block(file, found):
+                    console.print(line)
+                if drawer:
+                    results[-1]["cam"] = str(drawer.draw(file, found))
+    finally:  # what there is when a signal has come, too
+        write_json(arguments.json, {"model": predictor.config.model, "predictions": results, "failed": failed})
+    for failure in failed if len(files) > 1 else []:
         console.print(f"not predicted: {failure['reason']}")
     if drawer and results:
         console.print(f"Grad-CAM pictures: {arguments.cam}")
-    write_json(arguments.json, {"model": predictor.config.model, "predictions": results, "failed": failed})
     if failed and not results:
         raise UserError(failed[0]["reason"] if len(failed) == 1 else f"none of the {len(files)} images can be read")
     if failed:

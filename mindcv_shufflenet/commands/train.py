@@ -216,6 +216,7 @@ def _prepare(config: Config, machine: Machine, held_out: HeldOut | None) -> Setu
     if config.sync_bn and world.size > 1:
         synchronise_batch_norm(network, machine.device, world.size)
     config = config.replace(
+        dataset=split.dataset or config.dataset,
         num_classes=split.num_classes,
         num_parallel_workers=machine.workers,
         device_target=machine.device,

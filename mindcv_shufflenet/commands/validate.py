@@ -72,6 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
     machine, adapted = set_up(config)
     split = open_data(config, config.val_split, settled.classes, settled.held_out)
     check_recorded_classes(settled.classes, split)
+    config = config.replace(dataset=split.dataset or config.dataset)
     notes += [*split.notes, *check_known_classes(config, split, weights)]
     if config.num_samples is not None:
         split = evenly_spaced(split, config.num_samples)

@@ -90,6 +90,18 @@ def test_a_folder_of_classes_trains_and_is_validated_on_what_it_held_out(
     assert f"{checkpoint} was trained on other classes (ant, bee, cow ...)" in output
 
 
+def test_folders_read_as_such_are_called_so(photos: Path, tmp_path: Path, command: Command) -> None:
+    words = [*NETWORK, "--epoch_size", 1, "--batch_size", 4]
+    words = [word for word in words if word not in ("--dataset", "folder")]
+    status, output, error = command("train", *words, "--data_dir", photos, "--ckpt_save_dir", tmp_path / "run")
+    assert status == 0, error
+    assert "no wnids of ImageNet" in output
+    checkpoint = tmp_path / "run" / f"{MODEL}-last.ckpt"
+    status, output, _ = command("validate", "--ckpt_path", checkpoint, "--json", tmp_path / "result")
+    assert "no wnids" not in output
+    assert json.loads((tmp_path / "result").read_text())["dataset"] == "folder"
+
+
 def test_too_few_outputs(photos: Path, tmp_path: Path, command: Command) -> None:
     words = ["train", *NETWORK, "--num_classes", 2, "--ckpt_save_dir", tmp_path / "run"]
     status, _, error = command(*words, "--data_dir", photos)

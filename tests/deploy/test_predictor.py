@@ -155,6 +155,9 @@ def test_names_and_preprocessing_come_with_the_checkpoint(tmp_path: Path) -> Non
     assert predictor.network.max_pool is None
     with pytest.raises(UserError, match="2 class names and 3 classes"):
         Predictor(MODEL, class_names=["x", "y"], **options)
+    (tmp_path / "config.yaml").write_text(run.replace("stem: cifar", "stem: flower"))
+    assert any("config.yaml is not read: stem=flower" in note for note in Predictor(MODEL, **options).notes)
+    (tmp_path / "config.yaml").unlink()
     for foreign in ("{", '["x", "y", "z"]', '{"0": "cat"}'):
         (tmp_path / "classes.json").write_text(foreign)
         predictor = Predictor(MODEL, **options)

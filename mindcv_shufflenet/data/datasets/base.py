@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.run_directory import Classes, HeldOut
+from mindcv_shufflenet.run_directory import Classes, HeldOut, is_run
 
 # The file types that are images of a data set; torchvision's list and a few more names of the same kinds.
 IMAGE_SUFFIXES = frozenset(
@@ -23,6 +23,8 @@ IMAGE_SUFFIXES = frozenset(
 
 # Files that desktops leave behind unasked; nobody means them to be data.
 _LITTER = frozenset({"thumbs.db", "desktop.ini"})
+# What a Mac puts into a zip archive beside the files.
+_LITTER_FOLDER = "__MACOSX"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +85,7 @@ class Split:
         class_to_index: folder name, wnid or class name -> index. One entry a class that the data set has.
         notes: lines for the user.
         held_out: the validation images, where they were drawn from the training images.
+        dataset: the data set that this is read as, where it is another than was asked for.
         is_guess: class indices are positions among the folders of a split that is not the training split, since
             nothing else tells them.
     """
@@ -94,6 +97,7 @@ class Split:
     notes: tuple[str, ...] = ()
     held_out: HeldOut | None = None
     is_guess: bool = False
+    dataset: str | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -172,8 +176,8 @@ def read_text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def split_folder(data_dir: Path, split: str, layout: str) -> Path:
-    """The folder of a split.
+def split_folder(data_dir: Path, split: str, layout: str, why: str = "") -> Path:
+    """The folder of a split; ``why`` tells what keeps ``data_dir`` from being read without one.
 
     Raises:
         UserError: ``data_dir`` or the split's folder is not there; the text names the ``layout`` that is expected.
@@ -184,16 +188,17 @@ def split_folder(data_dir: Path, split: str, layout: str) -> Path:
     if not folder.is_dir():
         there = ", ".join(list_folders(data_dir)[:10]) or "none"
         raise UserError(
-            f"no folder {folder} (folders in {data_dir}: {there}); expected is {layout};"
+            f"no folder {folder} (folders in {data_dir}: {there}{why}): give --data_dir a folder that holds {layout};"
             " --train_split and --val_split take other names"
         )
     return folder
 
 
 def list_folders(folder: Path) -> list[str]:
-    """The names of the folders in ``folder`` that are not hidden, sorted."""
+    """The names of the folders in ``folder``, sorted, but for hidden ones, archives' litter, and run directories."""
     with _scan(folder) as entries:
-        return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+        names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+    return sorted(name for name in names if name != _LITTER_FOLDER and not is_run(folder / name))
 
 
 def holds_images(folder: Path, depth: int = 3) -> bool:

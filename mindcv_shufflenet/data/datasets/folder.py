@@ -103,7 +103,7 @@ def find_layout(request: Request, expected: str) -> Layout:
             return Layout(other, existing, False, (f"there is no folder {val}: {other} is validated in its place",))
         if not other and may_draw and existing:
             return Layout(existing, existing, True, ())
-    folder = split_folder(root, request.split, expected)
+    folder = split_folder(root, request.split, expected, _odd_folder(root))
     notes: tuple[str, ...] = ()
     if request.held_out and request.split == request.val_split:
         notes = (f"{folder} is validated, and not the images that the run has held out",)
@@ -157,6 +157,13 @@ def _holds_classes(root: Path) -> bool:
     if len(splits) == len(names) or any(list_folders(root / name) for name in splits):
         return False
     return all(holds_images(root / name) for name in names)
+
+
+def _odd_folder(root: Path) -> str:
+    """Say what keeps the folders in ``root`` from being classes, where some could be."""
+    names = list_folders(root) if root.is_dir() else []
+    empty = [name for name in names if not holds_images(root / name)]
+    return f"; they are no classes, since {empty[0]} holds no images" if 0 < len(empty) < len(names) else ""
 
 
 def _class_folders(folder: Path) -> dict[str, list[Path]]:

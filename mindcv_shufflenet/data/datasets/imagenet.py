@@ -45,7 +45,7 @@ def read_split(request: Request) -> Split:
     if not (data_dir / "synsets.txt").is_file() and _has_own_classes(request):
         read = folder_reader.read_split(request)
         note = f"the class folders of {data_dir} are no wnids of ImageNet, so they are read as with --dataset folder"
-        return replace(read, notes=(note, *read.notes))
+        return replace(read, notes=(note, *read.notes), dataset="folder")
     folder = split_folder(data_dir, split, LAYOUT)
     wnids, class_names, source = read_classes(data_dir)
     class_to_index = {wnid: index for index, wnid in enumerate(wnids)}

@@ -75,7 +75,7 @@ def test_litter_and_hidden_things_are_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ([], "no folder .*train .folders in .*: none.; expected is SPLIT/CLASS"),
+        ([], "no folder .*train .folders in .*: none.: give --data_dir a folder that holds SPLIT/CLASS"),
         (["val/a/1.jpg"], "no folder .*train .folders in .*: val."),
         (["train/1.jpg"], "no class folders in .*train; expected is SPLIT/CLASS"),
         (["train/a/1.jpg", "train/2.jpg"], "train/2.jpg lies beside the class folders"),
@@ -164,6 +164,18 @@ def test_what_the_run_held_out_stays_held_out(tmp_path):
     assert (len(other), "all of it is validated" in other.notes[0]) == (4, True)
     with pytest.raises(UserError, match="has none of the validation images of the run"):
         open_split("folder", Request(tmp_path / "other", "train", val_ratio=0.2, held_out=before))
+
+
+def test_run_directories_and_litter_are_no_classes_and_an_odd_folder_is_named(tmp_path):
+    photos(tmp_path, cat=5, dog=5)
+    make(tmp_path, "__MACOSX/cat/._0.jpg")
+    for name in ("config.yaml", "classes.json", "log.csv"):
+        (tmp_path / "ckpt").mkdir(exist_ok=True)
+        (tmp_path / "ckpt" / name).touch()
+    assert pair(tmp_path)[0].class_names == ("cat", "dog")
+    (tmp_path / "notes").mkdir()
+    with pytest.raises(UserError, match="they are no classes, since notes holds no images"):
+        pair(tmp_path)
 
 
 def test_no_class_with_two_images(tmp_path):
