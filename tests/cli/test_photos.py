@@ -92,7 +92,6 @@ def test_a_folder_of_classes_trains_and_is_validated_on_what_it_held_out(
 
 def test_folders_read_as_such_are_called_so(photos: Path, tmp_path: Path, command: Command) -> None:
     words = [*NETWORK, "--epoch_size", 1, "--batch_size", 4]
-    words = [word for word in words if word not in ("--dataset", "folder")]
     status, output, error = command("train", *words, "--data_dir", photos, "--ckpt_save_dir", tmp_path / "run")
     assert status == 0, error
     assert "no wnids of ImageNet" in output

@@ -78,9 +78,6 @@ def test_data_and_weights_of_a_run_are_found_from_any_folder(
     options = load_yaml(tmp_path / "run" / "config.yaml")
     expected = [text.format(here=tmp_path) for text in (data_dir, weights)]
     assert [options["data_dir"], options["ckpt_path"]] == expected
-        data_dir.format(here=tmp_path),
-        weights.format(here=tmp_path),
-    )
     assert load_state(tmp_path / "run" / f"{MODEL}-last.state").circumstances.config == options
 
 

@@ -12,12 +12,12 @@ from mindcv_shufflenet.data.datasets.base import (
     holds_images,
     list_folders,
     list_images,
-    normal,
     split_folder,
     told_strangers,
 )
 from mindcv_shufflenet.data.datasets.held_out import hold_out
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.run_directory import normal
 
 LAYOUT = "SPLIT/CLASS/*.jpg (for instance train/cat/001.jpg), or CLASS/*.jpg with images in every folder"
 
@@ -72,7 +72,7 @@ def read_split(request: Request) -> Split:
     is_guess = not request.classes and (layout.train is None or layout.folder == request.data_dir)
     held_out = None
     if layout.is_shared:
-        chosen, held_out, note = hold_out(images, labels, names, request)
+        chosen, held_out, note = hold_out(images, labels, request)
         part = np.flatnonzero(~chosen if request.split == request.train_split else chosen)
         images, labels = [images[index] for index in part], labels[part]
         test = f"; the folder {_TEST} is not used" if (request.data_dir / _TEST).is_dir() and layout.train else ""

@@ -5,14 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mindcv_shufflenet.data.datasets.base import Request, normal
+from mindcv_shufflenet.data.datasets.base import Request
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.run_directory import HeldOut
+from mindcv_shufflenet.run_directory import SPLIT_FILE, HeldOut, normal
 
 
-def hold_out(
-    images: list[Path], labels: np.ndarray, class_names: tuple[str, ...], request: Request
-) -> tuple[np.ndarray, HeldOut, str]:
+def hold_out(images: list[Path], labels: np.ndarray, request: Request) -> tuple[np.ndarray, HeldOut, str]:
     """Choose the validation images among all images of a data set.
 
     Those that the request's run has held out stay held out, and images that were added since are for training. A folder
@@ -33,17 +31,17 @@ def hold_out(
         if chosen.any():
             gone = len(recorded.files) - int(chosen.sum())
             told = f", of which {gone} are gone" if gone else ""
-            note = f"validation images are the {len(recorded.files)} that the run holds out by its split.json{told}"
+            note = f"validation images are the {len(recorded.files)} that the run holds out by its {SPLIT_FILE}{told}"
             return chosen, recorded, note
         if request.split == request.train_split:
             raise UserError(
                 f"{request.data_dir} has none of the validation images of the run ({recorded.files[0]} ...): give the"
                 " --data_dir that the run had"
             )
-        return ~chosen, recorded, f"{request.data_dir} has no image of the run's split.json: all of it is validated"
+        return ~chosen, recorded, f"{request.data_dir} has no image of the run's {SPLIT_FILE}: all of it is validated"
     assert request.val_ratio is not None
     chosen = np.zeros(len(images), bool)
-    for index in range(len(class_names)):
+    for index in np.unique(labels):
         members = np.flatnonzero(labels == index)
         count = min(max(round(request.val_ratio * len(members)), 1), len(members) - 1)
         places = [_place(names[member], request.seed) for member in members]
