@@ -3,6 +3,7 @@
 import difflib
 import functools
 import inspect
+import numbers
 from collections.abc import Callable, Collection, Iterable
 from typing import ParamSpec, TypeVar
 
@@ -58,6 +59,17 @@ def check_keywords(what: str, given: Iterable[str], allowed: Collection[str]) ->
         raise UserError(
             f"{what} has no argument {unknown[0]}{nearest(unknown[0], allowed)}; it takes {', '.join(sorted(allowed))}"
         )
+
+
+def check_counts(**values: object) -> None:
+    """Refuse what is no whole number above 0.
+
+    Raises:
+        UserError: naming the first such argument.
+    """
+    for name, value in values.items():
+        if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
+            raise UserError(f"{name}={value!r}: it must be a whole number above 0")
 
 
 def checked_keywords(function: Callable[P, R]) -> Callable[P, R]:

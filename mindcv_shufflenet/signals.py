@@ -30,6 +30,8 @@ def held() -> Iterator[None]:
     try:
         yield
     finally:
+        for number in signal.sigpending() & set(_BLOCKED) - STOPPING:
+            signal.sigwait({number})
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

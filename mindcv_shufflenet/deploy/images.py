@@ -1,7 +1,7 @@
 """Images of any kind to pixels."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +19,15 @@ IMAGE_TYPES = (str, os.PathLike, np.ndarray, Image.Image)
 _MAX_ASPECT = 100
 
 
-def image_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+def image_files(paths: Collection[str | os.PathLike[str]]) -> list[Path]:
     """Return the files that are named, and the images in the folders that are, each folder sorted by path.
 
     Raises:
         UserError: a path that is not there or is no file, or a folder without images.
     """
     files: list[Path] = []
+    if not all(map(os.fspath, paths)):
+        raise UserError("a path is empty; name a file or a folder")
     for path in map(Path, paths):
         if path.is_dir():
             found = list_images(path, suffixes=_pillow_suffixes()).images

@@ -15,7 +15,7 @@ from mindcv_shufflenet.config import Config, parse_config
 from mindcv_shufflenet.data.datasets.imagenet import bundled_class_names
 from mindcv_shufflenet.data.transforms import Operation, eval_crop, normalise
 from mindcv_shufflenet.deploy.images import IMAGE_TYPES, ImageLike, image_files, open_image
-from mindcv_shufflenet.errors import RunError, UserError, check_keywords
+from mindcv_shufflenet.errors import RunError, UserError, check_counts, check_keywords
 from mindcv_shufflenet.models.registry import create_model
 from mindcv_shufflenet.run_directory import Classes
 from mindcv_shufflenet.weights.load import load_weights
@@ -82,8 +82,10 @@ class Predictor:
         batch_size: int = 32,
         **options: Any,
     ) -> None:
-        if topk < 1 or batch_size < 1:
-            raise UserError(f"topk={topk}, batch_size={batch_size}: both must be at least 1")
+        check_counts(topk=topk, batch_size=batch_size)
+        options = {
+            name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in options.items()
+        }
         known = (*NETWORK_OPTIONS, *PREPROCESSING_OPTIONS, *_WEIGHTS_OPTIONS)
         check_keywords("Predictor", options, ("class_names", "topk", "batch_size", *known))
         self.topk = topk

@@ -9,7 +9,7 @@ from typing import Literal
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import Normal
 
-from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.errors import UserError, check_counts
 from mindcv_shufflenet.models import layers
 from mindcv_shufflenet.weights.keys import POOL_OF_LAYOUT, STAGE_BLOCKS
 
@@ -118,8 +118,7 @@ class ShuffleNetV2(nn.Cell):
         pool = pool or POOL_OF_LAYOUT[layout]
         _check("stem", stem, ("imagenet", "cifar"))
         _check("pool", pool, ("same", "pad"))
-        if num_classes < 1 or in_channels < 1:
-            raise UserError(f"num_classes={num_classes}, in_channels={in_channels}: both must be at least 1")
+        check_counts(num_classes=num_classes, in_channels=in_channels)
         if not 0 <= drop_rate < 1:
             raise UserError(f"drop_rate={drop_rate}: it must be at least 0 and below 1")
         self.layout = layout

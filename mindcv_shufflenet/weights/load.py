@@ -65,6 +65,8 @@ def read_weights(path: str | os.PathLike[str], key: str | None = None) -> Weight
     Raises:
         UserError: the file cannot be read, or holds no ShuffleNetV2 weights.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise UserError(f"{type(path).__name__} is no weights: give a file's path")
     source = str(path)
     file = read_file(path, key)
     dialect, arrays = recognise(file.arrays, source)
@@ -101,8 +103,6 @@ def load_weights(
         UserError: a parameter is missing, left over or of another shape, or the layout is another. The network is
             untouched then.
     """
-    if not isinstance(weights, Weights | str | os.PathLike):
-        raise UserError(f"{type(weights).__name__} is no weights: give a file's path or what read_weights returns")
     if not isinstance(weights, Weights):
         weights = read_weights(weights)
     target = {parameter.name: parameter for parameter in network.get_parameters()}
