@@ -1,4 +1,4 @@
-"""The command line: ``shufflenet VERB [options]``, and ``train.py`` and ``validate.py``, which are two of its verbs.
+"""The command line: ``shufflenet VERB [options]``; ``train.py``, ``validate.py`` and ``infer.py`` are three of its verbs.
 
 A verb's module is imported only when the verb is called, so that ``--help`` and a mistyped option answer at once.
 """
@@ -15,7 +15,7 @@ from mindcv_shufflenet.cli.failures import end
 from mindcv_shufflenet.cli.verbs import ON_SEVERAL_RANKS, VERBS
 from mindcv_shufflenet.cli.words import parse
 from mindcv_shufflenet.errors import Interrupted, RunError, UserError, nearest
-from mindcv_shufflenet.lines import print_line
+from mindcv_shufflenet.lines import print_line, silence
 from mindcv_shufflenet.parallel import scheduler
 from mindcv_shufflenet.parallel.cores import share_cores
 from mindcv_shufflenet.parallel.group import current, join
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> 
 
     Args:
         arguments: the words after the program's name; None: those of this process.
-        verb: what ``train.py`` and ``validate.py`` stand for; None: the first word tells.
+        verb: what ``train.py``, ``validate.py`` or ``infer.py`` stands for; None: the first word tells.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if sys.stdout is None:  # closed by the shell: the first file to be opened would take its place
@@ -88,7 +88,7 @@ def _run(words: list[str], verb: str | None) -> int:
     with signals.held():  # what starts threads
         share_cores(join(world))
     if not current().is_first:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout.fileno())
     parsed = parse(program, verb, words)
     os.environ.setdefault("GLOG_v", "4")  # our one line tells what MindSpore would tell in many
     with signals.raised() if world.size == 1 else nullcontext():
@@ -104,7 +104,7 @@ def _say_stopped(line: str) -> None:
         print_line(line, sys.stderr)
     except OSError:
         for stream in (sys.stdout, sys.stderr):  # or Python would change the exit status when it flushes them
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            silence(stream.fileno())
 
 
 def _is_told_by_the_first() -> bool:
