@@ -1,4 +1,4 @@
-"""The command line: ``shufflenet VERB [options]``; ``train.py``, ``validate.py`` and ``infer.py`` are three of its verbs.
+"""The command line: ``shufflenet VERB [options]``; ``train.py``, ``validate.py`` and ``infer.py`` are verbs of it.
 
 A verb's module is imported only when the verb is called, so that ``--help`` and a mistyped option answer at once.
 """

@@ -15,7 +15,7 @@ from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.run_directory import CHECKPOINT, CLASSES_FILE, STATE_ENDING, numbered_name, read_run, run_paths
 from mindcv_shufflenet.train.recorder import check_folder
 from mindcv_shufflenet.train.state import Circumstances, Progress, State, load_state, parameters_of, restore
-from mindcv_shufflenet.weights.load import load_weights
+from mindcv_shufflenet.weights.load import load_weights, read_weights
 from mindcv_shufflenet.weights.metadata import NETWORK_OPTIONS
 
 # Options of the machine, which a resumed run does not take over from the stopped one.
@@ -83,15 +83,26 @@ def find_source(config: Config, options: Collection[str]) -> Source | None:
     here = _state_in(folder, model)
     if not config.ckpt_path:
         return _last_state(_needed(here, folder, model))
+    begun_with = load_state(here).circumstances.config.get("ckpt_path") if here else None
+    if (
+        begun_with
+        and Path(begun_with).resolve() == checkpoint.resolve()
+        and checkpoint.parent.resolve() != folder.resolve()
+    ):
+        return _last_state(
+            _needed(here, folder, model), f"ckpt_path is not read: the run that began with it goes on from {here}"
+        )
+    if not checkpoint.is_file():
+        raise UserError(
+            f"there is no checkpoint {config.ckpt_path} to go back to; without --ckpt_path the run in {folder} goes on"
+            " from where it stopped"
+        )
     beside = _state_in(checkpoint.parent, model)
     if checkpoint.parent.resolve() == folder.resolve():
         return _rewind(_needed(here, folder, model), checkpoint)
     if here is None:
         check_folder(config)
         return _rewind(_needed(beside, checkpoint.parent, model), checkpoint)
-    begun_with = load_state(here).circumstances.config.get("ckpt_path")
-    if begun_with and Path(begun_with).resolve() == checkpoint.resolve():
-        return _last_state(here, f"ckpt_path is not read: the run that began with it goes on from {here}")
     if beside:
         raise UserError(
             f"{folder} and {checkpoint.parent} each hold a run: leave out --ckpt_path to go on with that of {folder},"
@@ -123,6 +134,8 @@ def go_on(
     _check_same_classes(source.path.parent, class_to_index)
     notes = source.notes + _differences(stopped, now)
     progress, told = _rescale(source, now)
+    if _is_validated_otherwise(stopped, now) and progress.best_epoch:
+        progress = replace(progress, best_top1=None, best_epoch=None)
     arrays = source.state.arrays
     if source.checkpoint:
         notes += load_weights(network, source.checkpoint)
@@ -176,7 +189,7 @@ def _rewind(path: Path, checkpoint: Path) -> Source:
     name = CHECKPOINT.fullmatch(checkpoint.name)
     if name and name["model"] == model and name["word"] == "last":
         return last
-    epoch = _epoch_of(checkpoint, name, model, progress, steps)
+    epoch = _epoch_of(checkpoint, name, model, last)
     if isinstance(epoch, str):
         raise UserError(
             f"cannot go on from {checkpoint}: {epoch}. --resume_opt without --ckpt_path goes on from epoch"
@@ -198,19 +211,26 @@ def _rewind(path: Path, checkpoint: Path) -> Source:
     return Source(path, last.state, rewound, checkpoint, notes)
 
 
-def _epoch_of(checkpoint: Path, name: re.Match[str] | None, model: str, progress: Progress, steps: int) -> int | str:
-    """Return the epoch whose weights a checkpoint holds, or why it cannot be gone on from."""
-    if not checkpoint.is_file():
-        return "there is no such file"
-    if name is None:
-        return "its name does not tell its epoch"
-    if name["model"] != model:
-        return f"it is of {name['model']} and the run of {model}"
-    if name["word"]:
-        return progress.best_epoch or "the run has no best epoch"
-    epoch = int(name["epoch"])
-    if int(name["steps"]) != steps:
+def _epoch_of(checkpoint: Path, name: re.Match[str] | None, model: str, last: Source) -> int | str:
+    """Return the epoch whose weights a checkpoint holds, or why it cannot be gone on from.
+
+    The file itself tells it, or for one of an earlier version its name.
+    """
+    progress, stopped = last.progress, last.state.circumstances
+    own = read_weights(checkpoint).metadata
+    told = own.options if own else {}
+    if told.get("model", model) != model or (name and name["model"] != model):
+        return f"it is of {told.get('model') or (name and name['model'])} and the run of {model}"
+    for option in NETWORK_OPTIONS:
+        if told.get(option, stopped.config.get(option)) != stopped.config.get(option):
+            return f"it was trained with {option}={told[option]} and the run with {stopped.config.get(option)}"
+    steps = stopped.data.steps_per_epoch
+    if name and name["steps"] and int(name["steps"]) != steps:
         return f"its epochs have {name['steps']} steps and the run's {steps}"
+    named = name and (progress.best_epoch if name["word"] else int(name["epoch"]))
+    epoch = own.epoch if own and own.epoch else named
+    if epoch is None:
+        return "the run has no best epoch" if name else "neither the file nor its name tells its epoch"
     return epoch if 1 <= epoch <= progress.epoch else f"the run's state knows {progress.epoch} epoch(s)"
 
 
@@ -246,10 +266,10 @@ def _differences(stopped: Circumstances, now: Circumstances) -> list[str]:
         lines.append(f"there were {stopped.data.images} images when the run was stopped, now {now.data.images}")
     elif stopped.data.checksum and stopped.data.checksum != now.data.checksum:
         lines.append("the training images are not those of the stopped run: swapped, changed or renamed files")
-    if stopped.data.val_checksum and now.data.val_checksum not in (None, stopped.data.val_checksum):
+    if _is_validated_otherwise(stopped, now):
         lines.append(
             "the validation images are not those of the stopped run: swapped, changed, renamed, new or deleted files;"
-            " its scores do not compare with those from now on"
+            " its scores do not compare with those from now on, and the best epoch is counted anew"
         )
     was, machine = asdict(stopped.machine), asdict(now.machine)
     return lines + [
@@ -258,6 +278,12 @@ def _differences(stopped: Circumstances, now: Circumstances) -> list[str]:
         for name, value in machine.items()
         if was[name] != value
     ]
+
+
+def _is_validated_otherwise(stopped: Circumstances, now: Circumstances) -> bool:
+    """Whether the validation images are others; a state of an earlier version does not tell."""
+    was = stopped.data.val_checksum
+    return was is not None and now.data.val_checksum not in (None, was)
 
 
 def _is_changed(name: str, was: Any, now: Any) -> bool:

@@ -54,7 +54,7 @@ def test_a_finished_run_is_left_as_it_is(finished_run: Path, tmp_path: Path, com
     status, output, _ = command("train", *words, "--json", tmp_path / "result.json")
     assert status == 0
     assert "note: lr was 0.05 when the run was stopped and is 0.5 now" in output
-    assert "all 1 epochs are done (the run has 2); give a larger --epoch_size" in output
+    assert "all 1 epochs are done (the run has 2), so nothing changes; give a larger --epoch_size" in output
     assert contents(folder) == contents(finished_run)
     result = json.loads((tmp_path / "result.json").read_text())
     assert (result["epochs"], result["last_checkpoint"]) == (2, str(folder / f"{MODEL}-last.ckpt"))
@@ -68,7 +68,7 @@ def test_going_back_with_nothing_left_to_train_undoes_nothing(
     status, output, error = command("train", *words, "--json", tmp_path / "result.json")
     assert status == 0, error
     assert "replaced" not in output
-    assert "all 1 epochs are done (the run has 2); give a larger --epoch_size" in output
+    assert "all 1 epochs are done (the run has 2), so nothing changes; give a larger --epoch_size" in output
     assert json.loads((tmp_path / "result.json").read_text())["epochs"] == 2
     assert contents(finished_run) == before
 

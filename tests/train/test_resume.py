@@ -1,8 +1,10 @@
 """What ``--resume_opt`` goes on from: the state, or a checkpoint of an earlier epoch."""
 
+import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mindcv_shufflenet.config import Config, parse_config
@@ -10,6 +12,7 @@ from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.parallel.device import Machine
 from mindcv_shufflenet.train.resume import Source, _differences, find_source
 from mindcv_shufflenet.train.state import Circumstances, Data, Progress, Row, save_state
+from mindcv_shufflenet.weights.metadata import ENTRY, Metadata
 from tests.train.test_state import step_cell
 
 MODEL = "shufflenet_v2_x0_5"
@@ -26,8 +29,19 @@ def write_run(folder: Path, *, model: str = MODEL, step: int = 0, **options: Any
     save_state(folder / f"{model}-last.state", step_cell(), progress, circumstances)
     names = [f"{n}_{STEPS}" for n in range(1, 9)] + ["best", "last", f"9_{STEPS}", "2_11", "0_22"]
     for name in (*(f"{model}-{name}.ckpt" for name in names), "weights.npz"):
-        (folder / name).touch()
+        (folder / name).write_bytes(WEIGHTS)
     return folder
+
+
+def one_weight(metadata: Metadata | None = None) -> bytes:
+    """A file of weights; its content tells the kind, whatever it is called."""
+    entries = {ENTRY: np.array(metadata.dump())} if metadata else {}
+    content = io.BytesIO()
+    np.savez(content, **{"first_conv.0.weight": np.ones((24, 3, 3, 3), np.float32)}, **entries)
+    return content.getvalue()
+
+
+WEIGHTS = one_weight()
 
 
 def find(**options: Any) -> Source:
@@ -96,8 +110,7 @@ def test_the_last_checkpoint_is_the_state(tmp_path: Path, name: str, step: int) 
         (f"{MODEL}-9_22.ckpt", r"the run's state knows 8 epoch\(s\)"),
         (f"{MODEL}-0_22.ckpt", r"the run's state knows 8 epoch\(s\)"),
         (f"{MODEL}-2_11.ckpt", "its epochs have 11 steps and the run's 22"),
-        ("weights.npz", "its name does not tell its epoch"),
-        (f"{MODEL}-3_23.ckpt", "there is no such file"),
+        ("weights.npz", "neither the file nor its name tells its epoch"),
     ],
 )
 def test_what_is_not_possible_is_told_with_what_is(tmp_path: Path, name: str, reason: str) -> None:
@@ -105,6 +118,23 @@ def test_what_is_not_possible_is_told_with_what_is(tmp_path: Path, name: str, re
     with pytest.raises(UserError, match=rf"cannot go on from .*{name}: {reason}. --resume_opt without") as raised:
         find(ckpt_save_dir=folder, ckpt_path=folder / name)
     assert f"goes on from epoch 8, with {MODEL}-N_22.ckpt from epoch N up to that" in str(raised.value)
+
+
+def test_what_the_file_tells_goes_before_its_name(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", stem="cifar")
+    renamed = folder / f"{MODEL}-1_22.ckpt"
+    renamed.write_bytes(one_weight(Metadata({"model": MODEL, "stem": "cifar"}, None, 5)))
+    assert find(ckpt_save_dir=folder, ckpt_path=renamed).progress.epoch == 5
+    (folder / "backup.bin").write_bytes(renamed.read_bytes())
+    assert find(ckpt_save_dir=folder, ckpt_path=folder / "backup.bin").progress.epoch == 5
+    renamed.write_bytes(one_weight(Metadata({"model": MODEL, "stem": "imagenet"}, None, 5)))
+    with pytest.raises(UserError, match="it was trained with stem=imagenet and the run with cifar"):
+        find(ckpt_save_dir=folder, ckpt_path=renamed)
+    renamed.write_bytes(one_weight(Metadata({"model": "shufflenet_v2_x1_0"}, None, 5)))
+    with pytest.raises(UserError, match="it is of shufflenet_v2_x1_0 and the run of"):
+        find(ckpt_save_dir=folder, ckpt_path=renamed)
+    with pytest.raises(UserError, match=r"there is no checkpoint .*-7_23.ckpt to go back to; without --ckpt_path"):
+        find(ckpt_save_dir=folder, ckpt_path=folder / f"{MODEL}-7_23.ckpt")
 
 
 def test_a_checkpoint_of_another_model_or_run_is_refused(tmp_path: Path) -> None:
