@@ -4,6 +4,7 @@ The options themselves stand in ``schema.py``.
 """
 
 import glob
+import os
 import reprlib
 from collections.abc import Collection
 from pathlib import Path
@@ -173,8 +174,17 @@ class Config(
         return parse_config(self.model_dump() | changes)
 
     def recipe(self) -> dict[str, Any]:
-        """Return what is written to a run's ``config.yaml``: every option but those that say what a command does."""
+        """Return every option but those that say what a command does."""
         return self.model_dump(mode="json", exclude=set(ACTIONS))
+
+    def record(self) -> dict[str, Any]:
+        """Return what a run keeps of its options: the recipe, whose data and first weights are found from anywhere."""
+        recipe = self.recipe()
+        if self.dataset != "digits":  # which lie in no folder
+            recipe["data_dir"] = os.path.abspath(self.data_dir)
+        if self.ckpt_path and "://" not in self.ckpt_path:
+            recipe["ckpt_path"] = os.path.abspath(self.ckpt_path)
+        return recipe
 
 
 def parse_config(values: dict[str, Any]) -> Config:

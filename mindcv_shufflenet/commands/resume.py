@@ -1,5 +1,6 @@
 """``--resume_opt``: what a training goes on from, with which options, and what has changed since it stopped."""
 
+import os
 import re
 from collections.abc import Collection
 from dataclasses import asdict, replace
@@ -239,7 +240,7 @@ def _differences(stopped: Circumstances, now: Circumstances) -> list[str]:
     lines = [
         f"{name} was {stopped.config.get(name)} when the run was stopped and is {value} now"
         for name, value in now.config.items()
-        if name not in NEUTRAL and stopped.config.get(name) != value
+        if name not in NEUTRAL and _is_changed(name, stopped.config.get(name), value)
     ]
     if stopped.data.images != now.data.images:
         lines.append(f"there were {stopped.data.images} images when the run was stopped, now {now.data.images}")
@@ -257,6 +258,13 @@ def _differences(stopped: Circumstances, now: Circumstances) -> list[str]:
         for name, value in machine.items()
         if was[name] != value
     ]
+
+
+def _is_changed(name: str, was: Any, now: Any) -> bool:
+    """Whether an option is another; a folder may be written in several ways."""
+    if name == "data_dir" and isinstance(was, str):
+        return os.path.realpath(was) != os.path.realpath(now)
+    return was != now
 
 
 def _rescale(source: Source, now: Circumstances) -> tuple[Progress, list[str]]:

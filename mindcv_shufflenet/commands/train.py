@@ -108,7 +108,7 @@ def run(arguments: argparse.Namespace) -> None:
     notes += adapted + _odd_schedule(config) + _filling_up(setup.loader)
     progress = Progress()
     if source:
-        now = Circumstances(config.recipe(), machine, setup.data)
+        now = Circumstances(config.record(), machine, setup.data)
         progress, told = go_on(source, now, setup.network, setup.step, setup.split.class_to_index)
         notes += told
     for note in notes:

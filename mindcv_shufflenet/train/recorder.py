@@ -70,7 +70,7 @@ class Recorder:
         self.config = config
         self.network = network
         self.step = step
-        self.circumstances = Circumstances(config.recipe(), machine, data)
+        self.circumstances = Circumstances(config.record(), machine, data)
         self.folder = Path(config.ckpt_save_dir)
         self.best, self.last, self.state, self.log = run_paths(self.folder, config.network)
         self.classes = Classes(split.class_names, split.class_to_index)
@@ -213,7 +213,7 @@ class Recorder:
         return epochs[: -self.config.keep_checkpoint_max]
 
     def _write_texts(self, progress: Progress) -> None:
-        _write_text(self.folder / OPTIONS_FILE, yaml.safe_dump(self.config.recipe(), sort_keys=False))
+        _write_text(self.folder / OPTIONS_FILE, yaml.safe_dump(self.config.record(), sort_keys=False))
         _write_text(self.folder / CLASSES_FILE, json.dumps(self.classes._asdict(), indent=1))
         if self.held_out:
             _write_text(self.folder / SPLIT_FILE, json.dumps(self.held_out._asdict(), indent=1))

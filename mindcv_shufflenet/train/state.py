@@ -86,7 +86,7 @@ class Circumstances:
     """What a training depends on beside its parameters and its progress.
 
     Attributes:
-        config: the options, as ``Config.recipe`` gives them.
+        config: the options, as ``Config.record`` gives them.
         machine: what it ran on.
         data: what it reads.
     """

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mindcv_shufflenet.commands.resume import Source, find_source
+from mindcv_shufflenet.commands.resume import Source, _differences, find_source
 from mindcv_shufflenet.config import Config, parse_config
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.parallel.device import Machine
@@ -141,3 +141,14 @@ def test_options_that_somebody_spoilt_are_told(tmp_path: Path) -> None:
     source.state.circumstances.config["lr"] = "high"
     with pytest.raises(UserError, match=r"cannot read the options in .*last\.state \(lr=high"):
         source.options()
+
+
+def test_a_folder_may_be_written_in_several_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "link").symlink_to("photos")
+    machine, data = Machine("CPU", 2, 2, "2.8.0"), Data(100, STEPS)
+    now = Circumstances(Config(dataset="folder", data_dir="photos").record(), machine, data)
+    for written, told in (("photos", 0), ("./photos/", 0), ("link", 0), (str(tmp_path / "photos"), 0), ("pictures", 1)):
+        stopped = Circumstances(Config(dataset="folder", data_dir=written).recipe(), machine, data)
+        assert len(_differences(stopped, now)) == told

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,9 +28,9 @@ def lines() -> list[str]:
     return []
 
 
-def begin(folder: Path, lines: list[str], locks: ExitStack, seed: int = 1) -> tuple[Recorder, Progress]:
+def begin(folder: Path, lines: list[str], locks: ExitStack, seed: int = 1, **options: Any) -> tuple[Recorder, Progress]:
     """A run after its first epoch, which is its best."""
-    config, step = Config(model=MODEL, ckpt_save_dir=str(folder), seed=seed), step_cell()
+    config, step = Config(model=MODEL, ckpt_save_dir=str(folder), seed=seed, **options), step_cell()
     split = Split(np.zeros((2, 8, 8, 3), np.uint8), np.arange(2, dtype=np.int32), ("a", "b"), {"a": 0, "b": 1})
     machine, data = CIRCUMSTANCES.machine, CIRCUMSTANCES.data
     recorder = Recorder(config, machine, data, step.network, step, split, locks, lines.append)
@@ -59,6 +60,25 @@ def locks() -> Iterator[ExitStack]:
 def empty(folder: Path) -> None:
     for path in folder.iterdir():
         path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "ckpt_path", "data_dir", "weights"),
+    [
+        ("folder", "a/../m.ckpt", "{here}/photos", "{here}/m.ckpt"),
+        ("digits", "https://site/m.ckpt", "photos", "https://site/m.ckpt"),
+    ],
+)
+def test_data_and_weights_of_a_run_are_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, ckpt_path: str, data_dir: str, weights: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with ExitStack() as locks:
+        begin(tmp_path / "run", [], locks, dataset=dataset, data_dir="photos", ckpt_path=ckpt_path)
+    options = load_yaml(tmp_path / "run" / "config.yaml")
+    expected = [text.format(here=tmp_path) for text in (data_dir, weights)]
+    assert [options["data_dir"], options["ckpt_path"]] == expected
+    assert load_state(tmp_path / "run" / f"{MODEL}-last.state").circumstances.config == options
 
 
 @pytest.mark.parametrize("destroy", [shutil.rmtree, empty])
