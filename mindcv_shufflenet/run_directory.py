@@ -159,6 +159,11 @@ def _read_held_out(path: Path) -> HeldOut | None:
     return HeldOut(ratio, seed, tuple(files)) if is_ours and all(isinstance(file, str) for file in files) else None
 
 
+def normal(name: str) -> str:
+    """Return a name in Unicode's composed form (NFC), since macOS writes an accent as a letter of its own."""
+    return unicodedata.normalize("NFC", name)
+
+
 def classes_of(names: Any, indices: Any) -> Classes:
     """Check classes that were read from a file.
 
@@ -171,4 +176,4 @@ def classes_of(names: Any, indices: Any) -> Classes:
         raise ValueError("indices is no table of indices")
     if len({*indices.values()} & {*range(len(names))}) != len(indices):
         raise ValueError("indices are not of those names")
-    return Classes(tuple(names), {unicodedata.normalize("NFC", name): index for name, index in indices.items()})
+    return Classes(tuple(names), {normal(name): index for name, index in indices.items()})

@@ -15,9 +15,9 @@ from mindcv_shufflenet.errors import Interrupted
 
 # SIGHUP comes when a terminal is closed. SIGUSR1 is what batch systems send as a warning, and what mpirun passes on
 # without killing afterwards.
-_ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+_BLOCKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 # Those that stop a command. One that was ignored when the process began, as by nohup, stays ignored.
-HELD = frozenset(number for number in _ALL if signal.getsignal(number) is not signal.SIG_IGN)
+STOPPING = frozenset(number for number in _BLOCKED if signal.getsignal(number) is not signal.SIG_IGN)
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def held() -> Iterator[None]:
 
     Ignored ones too: MindSpore would make a SIGTERM of an ignored SIGINT.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
     try:
         yield
     finally:
@@ -36,7 +36,7 @@ def held() -> Iterator[None]:
 def take() -> signal.Signals | None:
     """Return a signal that is pending, and take all that are; None if there is none."""
     taken = None
-    while pending := signal.sigpending() & HELD:
+    while pending := signal.sigpending() & STOPPING:
         taken = signal.Signals(signal.sigwait(pending))
     return taken
 
@@ -54,7 +54,7 @@ def check() -> None:
 @contextmanager
 def raised() -> Iterator[None]:
     """Let the signals that would end the process without a word raise :class:`Interrupted` in the main thread."""
-    silent = [number for number in HELD if signal.getsignal(number) is signal.SIG_DFL]
+    silent = [number for number in STOPPING if signal.getsignal(number) is signal.SIG_DFL]
     if threading.current_thread() is not threading.main_thread():
         silent = []
     for number in silent:
@@ -72,5 +72,5 @@ def _interrupt(number: int, _frame: object = None) -> NoReturn:
 
 def ignore() -> None:
     """Let the signals do nothing any more, also those that are pending."""
-    for number in HELD:
+    for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)

@@ -19,7 +19,7 @@ from mindcv_shufflenet.files import atomic_write
 from mindcv_shufflenet.models.registry import create_model
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.run_directory import CLASSES_FILE, Classes, HeldOut
-from mindcv_shufflenet.train.state import checksum
+from mindcv_shufflenet.train.state import weights_checksum
 from mindcv_shufflenet.weights.load import Weights
 from mindcv_shufflenet.weights.settle import network_options, resolve_alias
 
@@ -76,14 +76,14 @@ def open_data(
     if group.world.local_rank > 0:
         group.barrier()
     request = Request(
-        Path(config.data_dir),
-        split_name,
-        config.train_split,
-        config.val_split,
-        config.val_ratio,
-        config.seed,
-        classes,
-        held_out,
+        data_dir=Path(config.data_dir),
+        split=split_name,
+        train_split=config.train_split,
+        val_split=config.val_split,
+        val_ratio=config.val_ratio,
+        seed=config.seed,
+        classes=classes,
+        held_out=held_out,
     )
     split = open_split(config.dataset, request, download=config.dataset_download)
     if isinstance(split.images, list):
@@ -179,7 +179,7 @@ def compare_ranks(config: Config, images: Any, cell: nn.Cell) -> None:
     """
     group = current()
     options = {name: value for name, value in config.recipe().items() if name != "num_parallel_workers"}
-    own = {"images": images, "weights": checksum(cell)}
+    own = {"images": images, "weights": weights_checksum(cell)}
     first, everyone = f"rank 0 on {group.hosts[0]}", group.gather([options, own])
     for rank, (their_options, theirs) in enumerate(everyone if group.is_first else []):
         other = f"rank {rank} on {group.hosts[rank]}"

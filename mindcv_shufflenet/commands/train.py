@@ -27,7 +27,7 @@ from mindcv_shufflenet.commands.setup import (
 )
 from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.data.datasets import Split
-from mindcv_shufflenet.data.datasets.base import checksum
+from mindcv_shufflenet.data.datasets.base import split_checksum
 from mindcv_shufflenet.data.loader import Loader, eval_loader, train_loader
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.evaluate.evaluator import evaluate
@@ -210,7 +210,7 @@ def _prepare(config: Config, machine: Machine, held_out: HeldOut | None) -> Setu
         if val_split.class_to_index != split.class_to_index:
             raise UserError(f"the classes of {config.val_split} are not those of {config.train_split}; they must agree")
         val_loader = eval_loader(config, val_split, machine.workers, world.rank, world.size)
-        val_checksum = checksum(val_split, config.data_dir)
+        val_checksum = split_checksum(val_split, config.data_dir)
     network = build_network(config, split.num_classes)
     _check_statistics(config, network, loader)
     if config.sync_bn and world.size > 1:
@@ -226,7 +226,7 @@ def _prepare(config: Config, machine: Machine, held_out: HeldOut | None) -> Setu
     rates = learning_rates(config, len(loader))
     trained = mixed_precision(network, config.amp_level)
     step = create_step(config, trained, rates, world.size)
-    data = Data(len(split), len(loader), checksum(split, config.data_dir), val_checksum)
+    data = Data(len(split), len(loader), split_checksum(split, config.data_dir), val_checksum)
     return Setup(config, machine, split, loader, val_loader, data, network, trained, rates, step, notes)
 
 

@@ -24,7 +24,7 @@ from mindcv_shufflenet.commands.setup import (
 )
 from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.data.datasets import Split
-from mindcv_shufflenet.data.datasets.base import checksum
+from mindcv_shufflenet.data.datasets.base import split_checksum
 from mindcv_shufflenet.data.loader import eval_loader
 from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.evaluate.evaluator import evaluate
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> None:
     network = build_network(config, split.num_classes)
     if weights:
         notes += load_weights(network, weights)
-    compare_ranks(config, checksum(split, config.data_dir), network)
+    compare_ranks(config, split_checksum(split, config.data_dir), network)
     for note in notes + adapted:
         console.print(f"note: {note}")
     console.print(

@@ -2,9 +2,8 @@
 
 import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import mindspore as ms
 from mindspore.communication import init
@@ -37,10 +36,6 @@ class Machine:
     workers: int
     mindspore: str
     ranks: int = 1
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields for a training state."""
-        return asdict(self)
 
     def __str__(self) -> str:
         ranks = f"{self.ranks} ranks, each " if self.ranks > 1 else ""

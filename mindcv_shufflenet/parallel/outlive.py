@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from mindcv_shufflenet.parallel.launch import World
 from mindcv_shufflenet.parallel.meeting import name_ranks
-from mindcv_shufflenet.signals import HELD
+from mindcv_shufflenet.signals import STOPPING
 
 # Seconds that a rank has, once its watcher is gone, to finish its step and save.
 SAVE_SECONDS = 25.0
@@ -38,7 +38,7 @@ def be_watched(world: World) -> None:
     global _is_watched  # noqa: PLW0603 - a process has one parent
     launcher = os.getppid()
     told, tell = os.pipe()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD | {signal.SIGCHLD})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING | {signal.SIGCHLD})
     child = os.fork()
     if child:
         os.close(told)
@@ -58,7 +58,7 @@ def outlive_launcher() -> None:
 def _watch(child: int, tell: int, launcher: int, world: World) -> NoReturn:
     """Pass signals on to the rank until it ends, and end as it has."""
     while True:
-        found = signal.sigtimedwait(HELD | {signal.SIGCHLD}, _LOOK_SECONDS)
+        found = signal.sigtimedwait(STOPPING | {signal.SIGCHLD}, _LOOK_SECONDS)
         if found and found.si_signo == signal.SIGCHLD:
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
@@ -76,7 +76,7 @@ def _watch(child: int, tell: int, launcher: int, world: World) -> NoReturn:
 
 def _tell_of_the_end(reason: signal.Signals, world: World) -> None:
     """Tell what has killed the rank, unless mpirun ends the job meanwhile because another rank has told and ended."""
-    if world.size > 1 and signal.sigtimedwait(HELD, TELL_SECONDS):
+    if world.size > 1 and signal.sigtimedwait(STOPPING, TELL_SECONDS):
         return
     who = name_ranks([world.rank], world.size)
     print(f"error: {who}: it is gone from {socket.gethostname()}: {reason.name}", file=sys.stderr, flush=True)

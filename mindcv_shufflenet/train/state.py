@@ -71,7 +71,7 @@ class Data:
     Attributes:
         images: of the training split.
         steps_per_epoch: of one rank.
-        checksum: of the training images, as ``data.datasets.base.checksum`` gives it; None in older states.
+        checksum: of the training images, as ``data.datasets.base.split_checksum`` gives it; None in older states.
         val_checksum: of the validation images; None where none are read, and in older states.
     """
 
@@ -216,7 +216,7 @@ def first_non_finite(step: nn.Cell) -> str | None:
     return next((name for name, array in parameters_of(step).items() if not np.isfinite(array).all()), None)
 
 
-def checksum(step: nn.Cell) -> int:
+def weights_checksum(step: nn.Cell) -> int:
     """Return a number that differs where a bit of the parameters of network and optimizer does."""
     value = 0
     for array in parameters_of(step).values():

@@ -19,7 +19,7 @@ from mindcv_shufflenet.evaluate.metrics import Metrics
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.train.display import Display
 from mindcv_shufflenet.train.recorder import Recorder
-from mindcv_shufflenet.train.state import Progress, Row, checksum
+from mindcv_shufflenet.train.state import Progress, Row, weights_checksum
 
 
 class Trainer:
@@ -71,7 +71,7 @@ class Trainer:
         """Train, validate and record.
 
         Raises:
-            Interrupted: a signal of ``signals.HELD``; the state is saved.
+            Interrupted: a signal of ``signals.STOPPING``; the state is saved.
             RunError: the loss or a weight is not a number; the state of the last whole epoch is kept.
         """
         with signals.held(), self.display.running(self._steps_done()):
@@ -180,7 +180,7 @@ class Trainer:
         Raises:
             RunError: they differ; nothing is written.
         """
-        sums = self.group.gather(checksum(self.recorder.step))
+        sums = self.group.gather(weights_checksum(self.recorder.step))
         if len(set(sums)) > 1:
             rank = next(rank for rank, value in enumerate(sums) if value != sums[0])
             raise RunError(

@@ -1,7 +1,7 @@
 """The data sets by name: ``open_split("digits", Request(Path(), "val"))``. No MindSpore in this room."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from mindcv_shufflenet.data.datasets import cifar10, digits, folder, imagenet, mindrecord, tiny_imagenet
@@ -45,16 +45,16 @@ def open_split(dataset: str, request: Request, *, download: bool = False) -> Spl
         raise UserError(
             f"unknown data set {dataset}{nearest(dataset.lower(), DATASETS)}; there are {', '.join(DATASETS)}"
         )
-    # The shell leaves the ~ of --data_dir=~/data as it is, and YAML does too.
-    root = request.data_dir.expanduser()
     if download:
         if reader.download is None:
             able = ", ".join(name for name, other in DATASETS.items() if other.download)
             raise UserError(
                 f"--dataset_download works for {able} alone: get {dataset} by hand and name it in --data_dir"
             )
-        reader.download(root)
+        reader.download(request.data_dir)
     try:
-        return reader.read_split(replace(request, data_dir=root))
+        return reader.read_split(request)
     except OSError as error:
-        raise UserError(f"cannot read the data set {dataset} in {root}: {error}; check its permissions") from error
+        raise UserError(
+            f"cannot read the data set {dataset} in {request.data_dir}: {error}; check its permissions"
+        ) from error

@@ -4,7 +4,6 @@ import codecs
 import hashlib
 import json
 import os
-import unicodedata
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -104,7 +103,7 @@ class Split:
         return len(self.class_names)
 
 
-def checksum(split: Split, data_dir: str | os.PathLike[str]) -> str:
+def split_checksum(split: Split, data_dir: str | os.PathLike[str]) -> str:
     """Return a word that differs where a file of the split is another, has another size or is of another class.
 
     Args:
@@ -138,11 +137,6 @@ class Listing(NamedTuple):
 
     images: list[Path]
     strangers: list[Path]
-
-
-def normal(name: str) -> str:
-    """Return a name in Unicode's composed form (NFC), since macOS writes an accent as a letter of its own."""
-    return unicodedata.normalize("NFC", name)
 
 
 def told_strangers(strangers: Collection[Path]) -> tuple[str, ...]:

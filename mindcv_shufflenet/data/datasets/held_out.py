@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mindcv_shufflenet.data.datasets.base import Request, normal
+from mindcv_shufflenet.data.datasets.base import Request
 from mindcv_shufflenet.data.seeds import Stream, generator
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.run_directory import HeldOut
+from mindcv_shufflenet.run_directory import SPLIT_FILE, HeldOut, normal
 
 
 def hold_out(
@@ -34,7 +34,7 @@ def hold_out(
         if chosen.any():
             gone = len(recorded.files) - int(chosen.sum())
             told = f", of which {gone} are gone" if gone else ""
-            note = f"validation images are the {len(recorded.files)} that the run holds out by its split.json{told}"
+            note = f"validation images are the {len(recorded.files)} that the run holds out by its {SPLIT_FILE}{told}"
             return chosen, recorded, note
     assert request.val_ratio is not None
     chosen = np.zeros(len(images), bool)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mindcv_shufflenet.data.datasets.base import Records, Request, Split, normal
+from mindcv_shufflenet.data.datasets.base import Records, Request, Split
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.run_directory import classes_of
 
 # Version of the manifest.
 FORMAT = 1
@@ -52,12 +53,11 @@ def read_split(request: Request) -> Split:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         labels = np.array(manifest["labels"], np.int32)
-        shards, classes = manifest["shards"], manifest["classes"]
+        shards, classes = manifest["shards"], classes_of(manifest["classes"]["names"], manifest["classes"]["indices"])
         packed = sum(shard["images"] for shard in shards)
         fault = next((fault for shard in shards if (fault := fault_of(data_dir, shard))), None)
         files = tuple(str(data_dir / shard["name"]) for shard in shards)
         checksum = hashlib.sha256("".join(shard["sha256"] for shard in shards).encode()).hexdigest()
-        names, indices = tuple(classes["names"]), {normal(name): index for name, index in classes["indices"].items()}
         is_ours = manifest["format"] == FORMAT
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"cannot read {path}: it is damaged; pack the data set anew with --overwrite") from error
@@ -70,4 +70,4 @@ def read_split(request: Request) -> Split:
         )
     if fault:
         raise UserError(f"{fault}, unlike what {path.name} tells; copy it there again or pack anew")
-    return Split(Records(files, np.arange(len(labels)), checksum), labels, names, indices)
+    return Split(Records(files, np.arange(len(labels)), checksum), labels, *classes)
