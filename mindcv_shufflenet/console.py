@@ -11,8 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from mindcv_shufflenet.errors import RunError
-from mindcv_shufflenet.lines import printable, wrap
+from mindcv_shufflenet.lines import output_error, printable, silence, wrap
 
 # Columns of a table where there is no terminal: as many as it needs.
 _UNBOUNDED = 100_000
@@ -59,7 +58,7 @@ class SafeConsole(Console):
         """Go on in silence."""
         self.lost = self.lost or BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        silence(self.file.fileno())
 
     def _write_buffer(self) -> None:
         try:
@@ -68,7 +67,7 @@ class SafeConsole(Console):
             self.lost = error
             self.on_broken_pipe()
             if not self.survives and not isinstance(error, BrokenPipeError):
-                raise RunError(f"cannot write the output: {error.strerror}; make room") from error
+                raise output_error(error) from error
 
 
 def fit(table: Table, console: Console) -> bool:

@@ -1,4 +1,4 @@
-"""Lines of text that leave the program: control characters are escaped, and no word is broken."""
+"""Lines of text that leave the program: control characters are escaped, no word is broken, or nobody reads them."""
 
 import os
 import re
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import IO
 
 from rich.cells import cell_len
+
+from mindcv_shufflenet.errors import RunError
 
 # A word with the spaces before it; what stands in backticks is one word, since it is there to be copied.
 _WORD = re.compile(r"\s*(?:`[^`]*`|\S)+")
@@ -41,3 +43,15 @@ def print_line(line: str, file: IO[str]) -> None:
     if file.isatty():
         parts = list(wrap(parts[0], os.get_terminal_size(file.fileno()).columns or 80))
     print("\n".join(parts), file=file)
+
+
+def silence(descriptor: int) -> None:
+    """Let all that is written to an open descriptor from now on, by whomever, go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+def output_error(error: OSError) -> RunError:
+    """Return what tells that the output could not be written."""
+    return RunError(f"cannot write the output: {error.strerror}; make room")

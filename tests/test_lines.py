@@ -3,10 +3,11 @@
 import io
 import os
 import pty
+from pathlib import Path
 
 import pytest
 
-from mindcv_shufflenet.lines import print_line, printable, wrap
+from mindcv_shufflenet.lines import print_line, printable, silence, wrap
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,13 @@ def test_lines_are_wrapped_on_a_terminal() -> None:
     os.close(reader)
     assert [len(line) <= 40 for line in text.splitlines()] == 3 * [True]
     assert text.split() == ["error:", *20 * ["word"]]
+
+
+def test_silence_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    with open(tmp_path / "out.txt", "w") as file:
+        before = len(os.listdir("/proc/self/fd"))
+        for text in ("heard", "unheard"):
+            print(text, file=file, flush=True)
+            silence(file.fileno())
+        assert len(os.listdir("/proc/self/fd")) == before
+    assert (tmp_path / "out.txt").read_text() == "heard\n"

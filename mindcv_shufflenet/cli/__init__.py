@@ -15,7 +15,7 @@ from mindcv_shufflenet.cli.failures import end
 from mindcv_shufflenet.cli.verbs import ON_SEVERAL_RANKS, VERBS
 from mindcv_shufflenet.cli.words import parse
 from mindcv_shufflenet.errors import Interrupted, RunError, UserError, nearest
-from mindcv_shufflenet.lines import print_line
+from mindcv_shufflenet.lines import print_line, silence
 from mindcv_shufflenet.parallel import scheduler
 from mindcv_shufflenet.parallel.cores import share_cores
 from mindcv_shufflenet.parallel.group import current, join
@@ -88,7 +88,7 @@ def _run(words: list[str], verb: str | None) -> int:
     with signals.held():  # what starts threads
         share_cores(join(world))
     if not current().is_first:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout.fileno())
     parsed = parse(program, verb, words)
     os.environ.setdefault("GLOG_v", "4")  # our one line tells what MindSpore would tell in many
     with signals.raised() if world.size == 1 else nullcontext():
@@ -104,7 +104,7 @@ def _say_stopped(line: str) -> None:
         print_line(line, sys.stderr)
     except OSError:
         for stream in (sys.stdout, sys.stderr):  # or Python would change the exit status when it flushes them
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            silence(stream.fileno())
 
 
 def _is_told_by_the_first() -> bool:

@@ -1,13 +1,13 @@
 """How a command ends that fails: no memory, an output that cannot be written, a path, or a fault of the program."""
 
 import errno
-import os
 import re
 import sys
 import traceback
 
 from mindcv_shufflenet.cli.verbs import VERBS
 from mindcv_shufflenet.errors import RunError, first_line
+from mindcv_shufflenet.lines import output_error, silence
 from mindcv_shufflenet.parallel.group import current
 
 # MindSpore raises RuntimeErrors; its words differ from kernel to kernel and in the data pipeline.
@@ -38,11 +38,11 @@ def _output_failed(error: OSError) -> int:
     """End quietly where the reader of our output, ``head`` for example, has seen enough, else say why it failed."""
     if not isinstance(error, BrokenPipeError) and error.errno != errno.ENOSPC:
         raise error
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    silence(sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
         return 0
-    print(f"error: cannot write the output: {error.strerror}; make room", file=sys.stderr)
-    return 1
+    failed = output_error(error)
+    return current().fail(str(failed), failed.status)
 
 
 def end(error: Exception, verb: str | None) -> int:

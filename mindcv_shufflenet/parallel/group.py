@@ -16,7 +16,7 @@ from collections.abc import Collection
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
-from mindcv_shufflenet.lines import print_line
+from mindcv_shufflenet.lines import print_line, silence
 from mindcv_shufflenet.parallel.launch import World
 from mindcv_shufflenet.parallel.meeting import meet, name_ranks, receive, send
 
@@ -220,7 +220,7 @@ def join(world: World) -> Group:
 def _silence() -> None:
     """Close standard error to MindSpore's threads, which tell of their end whatever the log level is."""
     sys.stderr.flush()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    silence(2)
 
 
 def _say(lines: list[str]) -> None:
