@@ -14,7 +14,6 @@ from mindspore import nn
 from rich.console import Console
 
 from mindcv_shufflenet.commands.idle import idle_options
-from mindcv_shufflenet.commands.resume import Source, find_source, go_on
 from mindcv_shufflenet.commands.setup import (
     build_network,
     compare_ranks,
@@ -41,6 +40,7 @@ from mindcv_shufflenet.run_directory import LOG_FILE, Classes, HeldOut, read_run
 from mindcv_shufflenet.train.display import Display, clock
 from mindcv_shufflenet.train.engine import TrainStep, compiled, create_step, mixed_precision
 from mindcv_shufflenet.train.recorder import Recorder, check_folder
+from mindcv_shufflenet.train.resume import Source, find_source, go_on
 from mindcv_shufflenet.train.schedules import learning_rates
 from mindcv_shufflenet.train.state import Circumstances, Data, Progress, load_state
 from mindcv_shufflenet.train.trainer import Trainer

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from mindcv_shufflenet.commands import train
-from mindcv_shufflenet.commands.resume import Source
 from mindcv_shufflenet.config import load_yaml, parse_config
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import exclusive
+from mindcv_shufflenet.train.resume import Source
 from mindcv_shufflenet.train.state import load_state
 from mindcv_shufflenet.weights.formats import read_arrays
 from tests.cli.conftest import MODEL, TINY, Command, rows

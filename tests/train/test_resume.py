@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from mindcv_shufflenet.commands.resume import Source, _differences, find_source
 from mindcv_shufflenet.config import Config, parse_config
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.parallel.device import Machine
+from mindcv_shufflenet.train.resume import Source, _differences, find_source
 from mindcv_shufflenet.train.state import Circumstances, Data, Progress, Row, save_state
 from tests.train.test_state import step_cell
 

@@ -19,9 +19,9 @@ from mindcv_shufflenet.weights.load import load_weights
 from mindcv_shufflenet.weights.metadata import NETWORK_OPTIONS
 
 # Options of the machine, which a resumed run does not take over from the stopped one.
-MACHINE_OPTIONS = ("device_target", "num_parallel_workers", "ckpt_save_dir")
+_MACHINE_OPTIONS = ("device_target", "num_parallel_workers", "ckpt_save_dir")
 # Options that a resumed run may have otherwise than the stopped one without training otherwise.
-NEUTRAL = ("ckpt_save_dir", "ckpt_path", "num_parallel_workers", "log_interval")
+_NEUTRAL = ("ckpt_save_dir", "ckpt_path", "num_parallel_workers", "log_interval")
 
 
 class Source(NamedTuple):
@@ -54,7 +54,7 @@ class Source(NamedTuple):
         taken = {
             name: value
             for name, value in self.state.circumstances.config.items()
-            if name in Config.model_fields and name not in (*ACTIONS, *MACHINE_OPTIONS)
+            if name in Config.model_fields and name not in (*ACTIONS, *_MACHINE_OPTIONS)
         }
         try:
             parse_config(taken)
@@ -240,7 +240,7 @@ def _differences(stopped: Circumstances, now: Circumstances) -> list[str]:
     lines = [
         f"{name} was {stopped.config.get(name)} when the run was stopped and is {value} now"
         for name, value in now.config.items()
-        if name not in NEUTRAL and _is_changed(name, stopped.config.get(name), value)
+        if name not in _NEUTRAL and _is_changed(name, stopped.config.get(name), value)
     ]
     if stopped.data.images != now.data.images:
         lines.append(f"there were {stopped.data.images} images when the run was stopped, now {now.data.images}")
