@@ -96,7 +96,7 @@ def test_the_command_line_goes_before_the_recipe_and_the_recipe_before_defaults(
         (["--json", "ckpt/split.json"], "is the name of a file of a run"),
         ([], "train.py needs a data set to train on, or a recipe; for example: `python train.py --dataset"),
         (["="], "unexpected argument =; train.py --help"),
-        (["--"], "train.py"),
+        (["--"], "unexpected argument --; train.py --help says what there may be"),
         (["--="], "unexpected argument --="),
         ([""], "unexpected argument '';"),
         (["-c", ""], "config is given and empty"),

@@ -45,6 +45,15 @@ class Parser(argparse.ArgumentParser):
         """One command that would run."""
         return f"for example: `{self.examples[0]}`"
 
+    @property
+    def names(self) -> set[str]:
+        """The names of its arguments and options."""
+        return {action.dest for action in self._actions}
+
+    def lacking(self) -> UserError:
+        """Return what tells that the verb lacks what it needs."""
+        return UserError(f"{self.prog} needs {self.verb.needs}; {self.example}")
+
     def error(self, message: str) -> NoReturn:
         if message.startswith("the following arguments are required"):
             raise UserError(f"{message}; {self.example}")

@@ -32,6 +32,7 @@ class Verb(NamedTuple):
         script: the script in the repository that is the same command.
         needs: what it cannot do without; empty if it runs without any word.
         marks: whose marked options are on the first page of its help.
+        complete: brings parsed arguments together that have two names; returns whether what it needs is there.
     """
 
     text: str
@@ -42,6 +43,7 @@ class Verb(NamedTuple):
     script: str = ""
     needs: str = ""
     marks: tuple[object, ...] = (COMMON, TRAINING)
+    complete: Callable[[argparse.Namespace], bool] = lambda _: True
 
 
 def add_options(parser: argparse.ArgumentParser, names: Collection[str]) -> None:
@@ -81,6 +83,11 @@ def _add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image_path", nargs="+", default=[], metavar="IMAGE|DIR", help="the same, as mindcv names it")
     parser.add_argument("--topk", type=int, default=5, metavar="K", help="classes to list for each image (default: 5)")
     parser.add_argument("--cam", metavar="DIR", help="write a Grad-CAM picture of each image there")
+
+
+def _gather_images(arguments: argparse.Namespace) -> bool:
+    arguments.images += arguments.image_path
+    return bool(arguments.images)
 
 
 def _add_convert_arguments(parser: argparse.ArgumentParser) -> None:
@@ -156,6 +163,7 @@ VERBS: dict[str, Verb] = {
         {"model", "predictions"},
         "infer.py",
         "images",
+        complete=_gather_images,
     ),
     "convert": Verb(
         "turn a weights file into another kind, naming or layout",

@@ -7,7 +7,6 @@ from itertools import pairwise
 
 from mindcv_shufflenet.cli.parser import Parser
 from mindcv_shufflenet.cli.target import check_target
-from mindcv_shufflenet.cli.verbs import VERBS
 from mindcv_shufflenet.config import Config, parse_config, read_recipe, unknown_option
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.option_types import is_boolean, is_list, parse_text
@@ -27,17 +26,15 @@ def parse(program: str, verb: str, words: list[str]) -> argparse.Namespace:
         UserError: a word is missing, unknown or empty, or an option's value is wrong.
     """
     parser = Parser(program, verb)
-    if not words and VERBS[verb].needs:
-        raise UserError(f"{program} needs {VERBS[verb].needs}; {parser.example}")
-    known = {action.dest for action in parser._actions}
+    if not words and parser.verb.needs:
+        raise parser.lacking()
+    known = parser.names
     namespace, unknown = parser.parse_known_args([_normalise(word, known) for word in _join_values(words)])
     if unknown:
         raise UserError(_explain_unknown(program, unknown[0], known))
     _refuse_empty(namespace)
-    if verb == "predict":
-        namespace.images += namespace.image_path
-        if not namespace.images:
-            raise UserError(f"{program} needs {VERBS[verb].needs}; {parser.example}")
+    if not parser.verb.complete(namespace):
+        raise parser.lacking()
     namespace.given = {
         name: parse_text(Config.model_fields[name], ",".join(value) if isinstance(value, list) else value)
         for name, value in vars(namespace).items()
