@@ -69,10 +69,10 @@ class DataOptions(_Options):
     dataset_download: bool = Field(
         False, json_schema_extra=TRAINING, description="fetch the data set into data_dir if it is not there"
     )
-    num_parallel_workers: Count | None = Field(None, description="threads that prepare images; None: number of cores")
+    num_parallel_workers: Count | None = Field(None, description="threads that prepare images; null: number of cores")
     shuffle: bool = Field(True, description="read the training images in a new order each epoch")
     num_samples: Count | None = Field(
-        None, description="use this many images, evenly spaced (train: of the training split); None: all"
+        None, description="use this many images, evenly spaced (train: of the training split); null: all"
     )
     batch_size: Count = Field(128, json_schema_extra=COMMON, description="images a step of one rank")
     drop_remainder: bool = Field(True, description="leave out the last training batch of an epoch if it is not full")
@@ -91,7 +91,7 @@ class AugmentationOptions(_Options):
         " auto: padded for cifar10, else resized",
     )
     crop_padding: Annotated[int, Field(ge=0, le=4096)] | None = Field(
-        None, description="largest shift of a padded crop in pixels; None: an eighth of image_resize"
+        None, description="largest shift of a padded crop in pixels; null: an eighth of image_resize"
     )
     scale: tuple[Area, Area] = Field((0.08, 1.0), description="smallest and largest area of a resized crop")
     ratio: tuple[AspectRatio, AspectRatio] = Field((0.75, 1.333), description="narrowest and widest aspect ratio of it")
@@ -149,7 +149,7 @@ class ModelOptions(_Options):
         description="name of the network, or NAME.TAG of published weights; `shufflenet models` lists both",
     )
     num_classes: Count | None = Field(
-        None, json_schema_extra=COMMON, description="classes; None: as many as the data set has"
+        None, json_schema_extra=COMMON, description="classes; null: as many as the data set has"
     )
     in_channels: Literal[1, 3] = Field(3, description="channels of an image: 3 (RGB) or 1 (grey)")
     layout: Literal["megvii", "torchvision"] | None = Field(
@@ -160,7 +160,7 @@ class ModelOptions(_Options):
         description="imagenet: stride 2 and max pool; cifar: stride 1, for images of about 32 pixels",
     )
     pool: Literal["same", "pad"] | None = Field(
-        None, description="padding of the max pool: same (mindcv) or pad (Megvii, torchvision); None: by layout"
+        None, description="padding of the max pool: same (mindcv) or pad (Megvii, torchvision); null: by layout"
     )
     drop_rate: Annotated[float, Field(ge=0, le=0.99)] | None = Field(None, description="dropout before the classifier")
     drop_path_rate: Fraction | None = Field(None, description="stochastic depth")
@@ -198,7 +198,7 @@ class RunOptions(_Options):
     )
     ckpt_save_interval: Count = Field(1, description="epochs between two numbered checkpoints")
     ckpt_save_policy: Literal["latest_k", "top_k"] | None = Field(
-        "latest_k", description="numbered checkpoints to keep: the latest, the best by val_top1, or all (None)"
+        "latest_k", description="numbered checkpoints to keep: the latest, the best by val_top1, or all (null)"
     )
     keep_checkpoint_max: int = Field(10, ge=0, le=1_000_000, description="how many numbered checkpoints to keep")
     dataset_sink_mode: bool | Literal["auto"] = Field("auto", description="feed the device from its own queue")
@@ -245,7 +245,7 @@ class ScheduleOptions(_Options):
     warmup_factor: Fraction = Field(0.0, description="the warm-up starts at lr times this")
     decay_epochs: Annotated[Epochs, Field(ge=1)] | None = Field(
         None,
-        description="epochs of linear_decay and of each cycle of cosine_decay, None: to the end of the training;"
+        description="epochs of linear_decay and of each cycle of cosine_decay, null: to the end of the training;"
         " period of step_decay",
     )
     decay_rate: float = Field(

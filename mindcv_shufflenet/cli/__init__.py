@@ -1,4 +1,4 @@
-"""The command line: ``shufflenet VERB [options]``, and ``train.py`` and ``validate.py``, which are two of its verbs.
+"""The command line: ``shufflenet VERB [options]``; ``train.py``, ``validate.py`` and ``infer.py`` are verbs of it.
 
 A verb's module is imported only when the verb is called, so that ``--help`` and a mistyped option answer at once.
 """
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> 
 
     Args:
         arguments: the words after the program's name; None: those of this process.
-        verb: what ``train.py`` and ``validate.py`` stand for; None: the first word tells.
+        verb: what ``train.py``, ``validate.py`` or ``infer.py`` stands for; None: the first word tells.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if sys.stdout is None:  # closed by the shell: the first file to be opened would take its place

@@ -1,4 +1,4 @@
-"""Options that a training would read, were it not for its other options."""
+"""Options that have no effect given the other options."""
 
 from collections.abc import Callable, Collection
 

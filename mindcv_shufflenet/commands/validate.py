@@ -37,23 +37,37 @@ from mindcv_shufflenet.weights.settle import open_weights, settle
 
 # Groups of options that validation has no use for.
 _TRAINING = (schema.RunOptions, schema.OptimizerOptions, schema.ScheduleOptions, schema.LossOptions)
-UNREAD = {name for group in _TRAINING for name in group.__annotations__} | {
-    *(
-        "train_crop",
-        "crop_padding",
-        "scale",
-        "ratio",
-        "hflip",
-        "vflip",
-        "color_jitter",
-        "shuffle",
-        "drop_remainder",
-        "resume_opt",
-    ),
-    *("aug_repeats", "mixup", "cutmix", "cutmix_prob"),
-    *("re_prob", "re_scale", "re_ratio", "re_value", "re_max_attempts", "drop_rate", "amp_level", "loss_scale"),
-    *("val_while_train", "val_interval", "log_interval", "reset_classifier", "allow_missing"),
+# Options of other groups that it has no use for either.
+_OTHERS = {
+    "train_crop",
+    "crop_padding",
+    "scale",
+    "ratio",
+    "hflip",
+    "vflip",
+    "color_jitter",
+    "shuffle",
+    "drop_remainder",
+    "resume_opt",
+    "aug_repeats",
+    "mixup",
+    "cutmix",
+    "cutmix_prob",
+    "re_prob",
+    "re_scale",
+    "re_ratio",
+    "re_value",
+    "re_max_attempts",
+    "drop_rate",
+    "amp_level",
+    "loss_scale",
+    "val_while_train",
+    "val_interval",
+    "log_interval",
+    "reset_classifier",
+    "allow_missing",
 }
+UNREAD = {name for group in _TRAINING for name in group.__annotations__} | _OTHERS
 
 
 def run(arguments: argparse.Namespace) -> None:
