@@ -122,9 +122,8 @@ def run(arguments: argparse.Namespace) -> None:
     folder = Path(config.ckpt_save_dir)
     if source and is_done:
         more = f" (the run has {progress.epoch})" if progress.epoch > config.epoch_size else ""
-        console.print(
-            f"all {config.epoch_size} epochs are done{more}, so nothing changes; give a larger --epoch_size to train on"
-        )
+        done = f"all {config.epoch_size} epochs are done{more}"
+        console.print(f"{done}, so nothing changes; give a larger --epoch_size to train on")
         folder = source.path.parent
     else:
         if source:
