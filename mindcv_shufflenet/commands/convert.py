@@ -28,7 +28,8 @@ def run(arguments: argparse.Namespace) -> None:
     weights = read_weights(arguments.source, config.ckpt_key)
     wanted = config.layout
     source = config.replace(ckpt_path=arguments.source, layout=None)  # --layout is the target's
-    settled = settle(source, {"model"} & arguments.given.keys(), weights, with_data=True)
+    given = {"data_dir", *({"model"} & arguments.given.keys())}  # no image is read
+    settled = settle(source, given, weights, with_data=True)
     if "model" not in arguments.given and "model" not in settled.told:
         raise UserError("of which model are the weights? give --model NAME; `shufflenet models` lists them")
     source_layout = weights.layout or wanted or "megvii"
