@@ -141,8 +141,10 @@ def _sources(config: Config, weights: Weights | None, recorded: list[Source]) ->
     record = record_of(config)
     recorded = [source for source in recorded if source.options["model"].partition(".")[0] == config.network]
     sources = []
-    origin = RECORDS.get(f"{config.network}.{TAG_OF_DIALECT.get(weights.dialect)}") if weights else None
-    if weights and origin and not record and not recorded:
+    tag = TAG_OF_DIALECT.get(weights.dialect) if weights else None
+    origins = sorted((r for r in RECORDS.values() if r.tag == tag), key=lambda r: r.model != config.network)
+    if weights and origins and not record and not recorded:
+        origin = origins[0]  # of this model, or of another one of that project
         name = f"the record {origin.name}, since {weights.source} has {weights.dialect}'s names"
         sources.append(Source(name, origin.options()))
     if record:

@@ -75,6 +75,14 @@ def test_the_user_then_the_file_then_its_folder_then_a_tag_then_the_names(
     assert {"mean", "stem", "model", "dataset"} <= got.told
 
 
+def test_a_project_without_a_record_of_the_model_tells_its_preprocessing(tmp_path: Path) -> None:
+    path = tmp_path / "net.npz"
+    write_arrays(arrays_of(random_network(MODEL, num_classes=2, layout="torchvision"), "mmpretrain"), path)
+    got = settled(path, model=MODEL)
+    assert got.config.resize_backend == "pillow"
+    assert any("the record shufflenet_v2_x1_0.mmpretrain_in1k, since" in note for note in got.notes)
+
+
 def test_what_nothing_tells_is_assumed_aloud(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
     path = tmp_path / "net.npz"
     write_arrays(arrays, path)
