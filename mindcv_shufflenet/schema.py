@@ -173,7 +173,7 @@ class ModelOptions(_Options):
         description="weights to start from or to validate: a file (.ckpt .safetensors .npz .onnx .pth) or its address",
     )
     ckpt_key: str | None = Field(
-        None, description="which set of weights, where ckpt_path holds several: state_dict, state_dict_ema, ema"
+        None, description="which set of weights, where ckpt_path holds several: weights, ema, state_dict_ema"
     )
     reset_classifier: bool = Field(False, description="train a new classifier on top of the weights of ckpt_path")
     allow_missing: list[str] = Field(

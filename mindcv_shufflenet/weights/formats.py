@@ -92,11 +92,6 @@ def read_file(path: str | os.PathLike[str], key: str | None = None) -> File:
     return File(arrays, content.metadata, content.options, [*content.notes, *notes])
 
 
-def read_arrays(path: str | os.PathLike[str]) -> Arrays:
-    """Read the arrays of a file alone, as :func:`read_file` does."""
-    return read_file(path).arrays
-
-
 def write_arrays(arrays: Arrays, path: str | os.PathLike[str], metadata: str | None = None) -> None:
     """Write arrays to a file whose suffix tells its kind; a reader never finds half a file.
 

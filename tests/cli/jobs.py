@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from mindcv_shufflenet.parallel.outlive import SAVE_SECONDS
-from mindcv_shufflenet.weights.formats import read_arrays
 from tests.cli.conftest import MODEL, ROOT, SMALL, TINY
+from tests.weights.networks import read_arrays
 
 BIN = Path(sys.prefix) / "bin"
 AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}

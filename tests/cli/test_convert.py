@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mindcv_shufflenet.weights.formats import read_arrays, write_arrays
+from mindcv_shufflenet.weights.formats import write_arrays
 from mindcv_shufflenet.weights.keys import translate
 from tests.cli.conftest import MODEL, Command
-from tests.weights.networks import arrays_of, random_network, same
+from tests.weights.networks import arrays_of, random_network, read_arrays, same
 
 
 def convert(command: Command, *words: object) -> str:

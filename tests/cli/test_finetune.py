@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from mindcv_shufflenet.weights import pretrained
-from mindcv_shufflenet.weights.formats import read_arrays, write_arrays
+from mindcv_shufflenet.weights.formats import write_arrays
 from tests.cli.conftest import MODEL, TINY, Command
-from tests.weights.networks import arrays_of, random_network
+from tests.weights.networks import arrays_of, random_network, read_arrays
 from tests.weights.test_download import serve
 
 pytestmark = pytest.mark.usefixtures("small")

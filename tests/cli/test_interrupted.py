@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from mindcv_shufflenet.train.state import load_state
-from mindcv_shufflenet.weights.formats import read_arrays
 from tests.cli.conftest import MODEL, ROOT, SMALL, TINY, rows, start
 from tests.cli.small import SMALL_TENSORS
+from tests.weights.networks import read_arrays
 
 EPOCHS = 10
 LONG = [*TINY, "--epoch_size", EPOCHS, "--ckpt_save_policy", "top_k", "--keep_checkpoint_max", 3]

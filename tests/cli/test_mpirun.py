@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from mindcv_shufflenet.train.state import load_state
-from mindcv_shufflenet.weights.formats import read_arrays
 from tests.cli.conftest import MODEL, ROOT, TINY, Command, run_small
 from tests.cli.jobs import AS_ROOT, LONG, NEEDS_MPIRUN, last, mpirun, start_and_wait
+from tests.weights.networks import read_arrays
 
 MIXED = ["--aug_repeats", 2, "--mixup", 0.2, "--cutmix", 1]
 # What draws random numbers in the image operations, which every rank draws for itself, is off.

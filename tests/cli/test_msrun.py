@@ -9,11 +9,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mindcv_shufflenet.weights.formats import read_arrays
 from tests.cli.conftest import MODEL, TINY
 from tests.cli.jobs import EAGER, NEEDS_MPIRUN, msrun, wait_for
 from tests.cli.small import SMALL_TENSORS
 from tests.parallel.test_group import free_port
+from tests.weights.networks import read_arrays
 
 pytestmark = NEEDS_MPIRUN
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mindcv_shufflenet.weights.formats import read_arrays, write_arrays
+from mindcv_shufflenet.weights.formats import write_arrays
 from tests.cli.conftest import MODEL, Command
+from tests.weights.networks import read_arrays
 
 pytestmark = pytest.mark.usefixtures("small")
 

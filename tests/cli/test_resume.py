@@ -16,9 +16,9 @@ from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import exclusive
 from mindcv_shufflenet.train.resume import Source
 from mindcv_shufflenet.train.state import load_state
-from mindcv_shufflenet.weights.formats import read_arrays
 from tests.cli.conftest import MODEL, TINY, Command, rows
 from tests.conftest import CORES
+from tests.weights.networks import read_arrays
 
 pytestmark = pytest.mark.usefixtures("small")
 

@@ -13,9 +13,9 @@ from mindcv_shufflenet.config import parse_config
 from mindcv_shufflenet.models.registry import create_model
 from mindcv_shufflenet.train.recorder import COLUMNS
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
-from mindcv_shufflenet.weights.formats import read_arrays
 from tests.cli.conftest import MODEL, TINY, Command, start
 from tests.cli.small import SMALL_TENSORS
+from tests.weights.networks import read_arrays
 
 pytestmark = pytest.mark.usefixtures("small")
 

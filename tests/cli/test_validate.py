@@ -13,11 +13,11 @@ from mindcv_shufflenet.commands.validate import _speed
 from mindcv_shufflenet.config import parse_config
 from mindcv_shufflenet.run_directory import Classes
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
-from mindcv_shufflenet.weights.formats import read_arrays, write_arrays
+from mindcv_shufflenet.weights.formats import write_arrays
 from mindcv_shufflenet.weights.load import read_weights
 from mindcv_shufflenet.weights.metadata import metadata_of
 from tests.cli.conftest import MODEL, Command
-from tests.weights.networks import random_network
+from tests.weights.networks import random_network, read_arrays
 
 pytestmark = pytest.mark.usefixtures("small")
 

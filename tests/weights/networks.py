@@ -1,10 +1,13 @@
 """Networks whose every parameter matters, and their weights as other projects name them."""
 
+from pathlib import Path
+
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
 from mindcv_shufflenet.models.registry import create_model
+from mindcv_shufflenet.weights.formats import read_file
 from mindcv_shufflenet.weights.keys import Arrays, translate
 
 
@@ -25,6 +28,11 @@ def arrays_of(network: nn.Cell, dialect: str = "mindspore") -> Arrays:
     """Copies of a network's parameters under a dialect's names."""
     own = {parameter.name: parameter.asnumpy().copy() for parameter in network.get_parameters()}
     return translate(own, dialect)
+
+
+def read_arrays(path: Path) -> Arrays:
+    """The arrays of a weights file."""
+    return read_file(path).arrays
 
 
 def logits(network: nn.Cell, size: int = 64) -> np.ndarray:

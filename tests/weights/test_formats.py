@@ -12,9 +12,9 @@ import pytest
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.weights import formats
-from mindcv_shufflenet.weights.formats import read_arrays, read_file, write_arrays
+from mindcv_shufflenet.weights.formats import read_file, write_arrays
 from mindcv_shufflenet.weights.load import read_weights
-from tests.weights.networks import arrays_of, random_network, same
+from tests.weights.networks import arrays_of, random_network, read_arrays, same
 
 KINDS = [".ckpt", ".safetensors", ".npz", ".onnx"]
 
