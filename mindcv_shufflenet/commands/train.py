@@ -89,6 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
     source = find_source(config, arguments.options)
     weights, classes, notes, is_done = None, None, list[str](), False
     if source:
+        held_out = read_run(source.path.parent).held_out
         config = read_config(source.options() | arguments.options)
         is_done = source.progress.epoch >= config.epoch_size
         source = source.undo_nothing() if is_done else source
@@ -96,11 +97,12 @@ def run(arguments: argparse.Namespace) -> None:
         weights = open_weights(config)
         settled = settle(config, arguments.options, weights)
         config, classes, notes = settled.config, settled.classes, settled.notes
+        held_out = _still_there(settled.held_out, Path(config.data_dir))
         if not weights and find_record(config.model):
             notes.append(f"the weights begin at random; --pretrained begins with those of {config.model}")
     notes += arguments.notes + unread_options(arguments.given, UNREAD, "train") + idle_options(config, arguments.given)
     machine, adapted = set_up(config)
-    setup = _prepare(config, machine, read_run(source.path.parent).held_out if source else None)
+    setup = _prepare(config, machine, held_out)
     config = setup.config
     if weights:
         notes += _load(setup.network, weights, config)
@@ -134,6 +136,11 @@ def run(arguments: argparse.Namespace) -> None:
     write_json(arguments.json, result)
     if console.lost:
         print_line(f"note: the output was cut off: {console.lost.strerror}; see {result['log']}", sys.stderr)
+
+
+def _still_there(held_out: HeldOut | None, data_dir: Path) -> HeldOut | None:
+    """What the run of the first weights has held out, if it is of these images: the weights were not trained on it."""
+    return held_out if held_out and any((data_dir / file).exists() for file in held_out.files) else None
 
 
 def _where(progress: Progress, setup: Setup) -> str:

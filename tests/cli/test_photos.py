@@ -82,6 +82,12 @@ def test_a_folder_of_classes_trains_and_is_validated_on_what_it_held_out(
     assert status == 2
     assert "class 'zebra' of" in error
 
+    # fine-tuning on the same images holds out what the weights were not trained on
+    words = [*TRAINING, *data, "--seed", 5, "--ckpt_path", checkpoint, "--ckpt_save_dir", tmp_path / "again"]
+    status, output, error = command("train", *words)
+    assert status == 0, error
+    assert json.loads((tmp_path / "again" / "split.json").read_text())["files"] == held_out["files"]
+
     # fine-tuning on other classes of the same number
     for name in ("dog", "elk", "fox", "gnu"):
         shutil.copytree(photos / "ant", tmp_path / "others" / name)
