@@ -83,6 +83,7 @@ def _connect(device: str, group: Group) -> None:
     backend can without a scheduler. Everywhere else it is MindSpore's own start.
     """
     if device != "CPU" or group.world.launcher != MPIRUN:
+        group.await_scheduler()
         init()
         return
     port = group.gather(_free_port() if group.is_first else None)[0]

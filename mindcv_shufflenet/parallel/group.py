@@ -16,9 +16,10 @@ from collections.abc import Collection
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
+from mindcv_shufflenet.errors import RunError
 from mindcv_shufflenet.lines import print_line, silence
 from mindcv_shufflenet.parallel.launch import World
-from mindcv_shufflenet.parallel.meeting import meet, name_ranks, receive, send
+from mindcv_shufflenet.parallel.meeting import JOIN_SECONDS, SCHEDULER, meet, name_ranks, receive, send
 
 # Seconds in which a rank that fails waits for others that fail likewise.
 REPORT_SECONDS = 1.0
@@ -51,6 +52,13 @@ class Group:
         """Wait for all ranks."""
         self.gather(None)
 
+    def await_scheduler(self) -> None:
+        """Wait on all ranks until ``msrun``'s scheduler serves: inside MindSpore its failure would reach nobody.
+
+        Raises:
+            RunError: it does not begin.
+        """
+
     def leave(self) -> None:
         """Part from the others when all have done their work."""
 
@@ -67,6 +75,7 @@ class _First(Group):
         super().__init__(world, hosts, address)
         self.connections = connections
         self.inbox: dict[int, queue.Queue[Any]] = {rank: queue.Queue() for rank in range(1, world.size)}
+        self.scheduler: queue.Queue[Any] = queue.Queue()
         self.reports: dict[int, tuple[str, int]] = {}
         self.lock = threading.Lock()
         self.all_reported = threading.Event()
@@ -78,6 +87,14 @@ class _First(Group):
         values = [value, *(inbox.get() for inbox in self.inbox.values())]
         self._send({"values": values}, self.inbox)
         return values
+
+    def await_scheduler(self) -> None:
+        if SCHEDULER in self.connections:
+            try:
+                self.scheduler.get(timeout=JOIN_SECONDS)
+            except queue.Empty:
+                raise RunError("msrun's scheduler does not begin to serve: look at its log") from None
+        self.barrier()
 
     def leave(self) -> None:
         for inbox in self.inbox.values():
@@ -113,7 +130,7 @@ class _First(Group):
             if "failed" in message:
                 self._report(rank, *message["failed"])
                 return
-            self.inbox[rank].put(message.get("value"))
+            self.inbox.get(rank, self.scheduler).put(message.get("value"))
             if "bye" in message:
                 return
 
@@ -151,6 +168,9 @@ class _Other(Group):
     def gather(self, value: Any) -> list[Any]:
         self._tell({"value": value})
         return self.inbox.get()
+
+    def await_scheduler(self) -> None:
+        self.barrier()
 
     def leave(self) -> None:
         self._tell({"bye": True})

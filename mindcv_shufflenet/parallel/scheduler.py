@@ -9,6 +9,7 @@ import select
 import signal
 import sys
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from typing import NoReturn
 
 from mindcv_shufflenet.errors import RunError, UserError
@@ -16,6 +17,8 @@ from mindcv_shufflenet.parallel.meeting import bind, meet_as_scheduler, receive,
 
 # What the scheduler writes when it ends for a mistake that the ranks make, and tell of, as well.
 _SAME_MISTAKE = b"\0"
+# What it writes when its port is free and it begins to serve.
+_READY = b"\1"
 
 
 def serve(check: Callable[[], object]) -> None:
@@ -43,6 +46,7 @@ def serve(check: Callable[[], object]) -> None:
     except UserError as error:
         os.write(tell, str(error).encode())
         raise
+    os.write(tell, _READY)
     import mindspore as ms
     from mindspore.communication import init
 
@@ -55,8 +59,10 @@ def _observe(told: int, scheduler: int) -> NoReturn:
     status = 1
     try:
         connection = meet_as_scheduler()
-        ready, _, _ = select.select([told, connection.fileno()], [], [])
-        message = os.read(told, 1000) if told in ready else _SAME_MISTAKE
+        message = _next(told, connection)
+        if message == _READY:
+            send(connection, {"value": None})
+            message = _next(told, connection)
         if message != _SAME_MISTAKE:
             text = message.decode() or "it is gone: killed, out of memory, or crashed"
             send(connection, {"failed": [text, 1]})
@@ -68,3 +74,9 @@ def _observe(told: int, scheduler: int) -> NoReturn:
     if status and os.getppid() == scheduler:
         os.kill(scheduler, signal.SIGKILL)
     os._exit(0)
+
+
+def _next(told: int, connection: Connection) -> bytes:
+    """Return what the scheduler writes next; ``_SAME_MISTAKE`` if rank 0 speaks or goes before."""
+    ready, _, _ = select.select([told, connection.fileno()], [], [])
+    return os.read(told, 1000) if told in ready else _SAME_MISTAKE
