@@ -154,26 +154,29 @@ def _read_options(path: Path) -> dict[str, Any] | None:
     return options
 
 
-def _read_classes(path: Path) -> Classes | None:
-    if not path.is_file():
-        return None
+def read_json(path: Path) -> dict[str, Any]:
+    """The table in a JSON file; an empty one where the file is missing, damaged, or something else."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return classes_of(content["names"], content["indices"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _read_classes(path: Path) -> Classes | None:
+    content = read_json(path)
+    try:
+        return classes_of(content.get("names"), content.get("indices"))
+    except ValueError:
         return None
 
 
 def _read_held_out(path: Path) -> HeldOut | None:
-    if not path.is_file():
+    content = read_json(path)
+    ratio, seed, files = content.get("ratio"), content.get("seed"), content.get("files")
+    if not (isinstance(ratio, float) and isinstance(seed, int) and isinstance(files, list)):
         return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        ratio, seed, files = content["ratio"], content["seed"], content["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    is_ours = isinstance(ratio, float) and isinstance(seed, int) and isinstance(files, list)
-    return HeldOut(ratio, seed, tuple(files)) if is_ours and all(isinstance(file, str) for file in files) else None
+    return HeldOut(ratio, seed, tuple(files)) if all(isinstance(file, str) for file in files) else None
 
 
 def normal(name: str) -> str:

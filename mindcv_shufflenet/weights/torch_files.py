@@ -18,6 +18,7 @@ import numpy as np
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.files import atomic_write
+from mindcv_shufflenet.run_directory import read_json
 from mindcv_shufflenet.weights.keys import Arrays
 from mindcv_shufflenet.weights.metadata import ENTRY
 from mindcv_shufflenet.weights.sets import Content
@@ -80,7 +81,7 @@ def read_torch(path: Path) -> Content:
         )
     if not sets:
         raise UserError(f"{path} holds no state dict ({type(content).__name__}); save model.state_dict()")
-    metadata = _read_json(_sidecar(path))
+    metadata = read_json(_sidecar(path))
     if ENTRY not in metadata:
         return Content(sets)
     if metadata.get("sha256") != _sha256(path):
@@ -148,7 +149,7 @@ def write_sidecar(path: Path, text: str | None) -> None:
     Raises:
         UserError: another program's file lies there, or it cannot be written.
     """
-    if _sidecar(path).exists() and ENTRY not in _read_json(_sidecar(path)):
+    if _sidecar(path).exists() and ENTRY not in read_json(_sidecar(path)):
         raise UserError(
             f"{_sidecar(path)} is another program's and stays, so {path} does not tell how its network was trained;"
             " give another name"
@@ -159,15 +160,6 @@ def write_sidecar(path: Path, text: str | None) -> None:
     content = {ENTRY: json.loads(text), "sha256": _sha256(path)}
     with atomic_write(_sidecar(path)) as file:
         file.write(json.dumps(content).encode())
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """The table in a JSON file; an empty one where there is none."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _sha256(path: Path) -> str:

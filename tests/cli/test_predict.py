@@ -76,7 +76,12 @@ def test_results_come_as_soon_as_their_batch_is_computed(photos: Path) -> None:
     predictor = Predictor(random_network(num_classes=4), batch_size=2, image_resize=32, crop_pct=1)
     files = [photos / "cat.jpg", photos / "none.jpg", photos / "one" / "bird.png", photos / "two" / "bird.png"]
     read: list[Path] = []
-    outcomes = predictor.outcomes(read.append(file) or file for file in files)  # type: ignore[func-returns-value]
+
+    def noted(file: Path) -> Path:
+        read.append(file)
+        return file
+
+    outcomes = predictor.outcomes(noted(file) for file in files)
     assert isinstance(next(outcomes), Prediction)
     assert read == files[:3]
     assert isinstance(next(outcomes), UserError)

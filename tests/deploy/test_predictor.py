@@ -158,7 +158,7 @@ def test_names_and_preprocessing_come_with_the_checkpoint(tmp_path: Path) -> Non
     (tmp_path / "config.yaml").write_text(run.replace("stem: cifar", "stem: flower"))
     assert any("config.yaml is not read: stem=flower" in note for note in Predictor(MODEL, **options).notes)
     (tmp_path / "config.yaml").unlink()
-    for foreign in ("{", '["x", "y", "z"]', '{"0": "cat"}'):
+    for foreign in ("{", "[" * 5000, '["x", "y", "z"]', '{"0": "cat"}'):
         (tmp_path / "classes.json").write_text(foreign)
         predictor = Predictor(MODEL, **options)
         assert predictor.class_names == ("0", "1", "2")
