@@ -17,10 +17,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mindcv_shufflenet import create_model, load_weights
-from mindcv_shufflenet.config import Config, parse_config
 from mindcv_shufflenet.data.datasets import Request, open_split
 from mindcv_shufflenet.data.loader import eval_loader
-from mindcv_shufflenet.weights.pretrained import default_record
+from mindcv_shufflenet.options.config import Config, parse_config
+from mindcv_shufflenet.weights.records import default_record
 
 
 def features(config: Config, network: ms.nn.Cell, split_name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -31,12 +31,12 @@ def train_worker(batch_size: int, resolution: int) -> None:
     """Be one rank: for each number of steps that rank 0 reads, print the seconds of a step and of its exchange."""
     import mindspore as ms
 
-    from mindcv_shufflenet.config import parse_config
     from mindcv_shufflenet.models.registry import create_model
-    from mindcv_shufflenet.parallel.device import set_up
+    from mindcv_shufflenet.options.config import parse_config
     from mindcv_shufflenet.parallel.group import join
-    from mindcv_shufflenet.parallel.launch import find_world
-    from mindcv_shufflenet.train.engine import create_step
+    from mindcv_shufflenet.parallel.world import find_world
+    from mindcv_shufflenet.runtime.device import set_up
+    from mindcv_shufflenet.training.step import create_step
 
     group = join(find_world())
     config = parse_config({"device_target": "CPU", "opt": "momentum"})
@@ -166,9 +166,9 @@ def pillow_images(files: list[Path]) -> Iterator[np.ndarray]:
 def load_worker(kind: str, data_dir: str) -> None:
     """For each line of standard input read all images once and print images/s."""
     os.sched_setaffinity(0, {0})
-    from mindcv_shufflenet.config import parse_config
     from mindcv_shufflenet.data.datasets import Request, open_split
     from mindcv_shufflenet.data.loader import train_loader
+    from mindcv_shufflenet.options.config import parse_config
 
     dataset = "mindrecord" if kind.startswith("mindrecord") else "imagenet"
     config = parse_config({"dataset": dataset, "batch_size": 32, "color_jitter": None, "drop_remainder": False})

@@ -53,11 +53,11 @@ def ours(size: int, resolution: int) -> Step:
     """Our network under our own training step."""
     import mindspore as ms
 
-    from mindcv_shufflenet.config import parse_config
     from mindcv_shufflenet.models.registry import create_model
-    from mindcv_shufflenet.train.engine import TrainStep
-    from mindcv_shufflenet.train.losses import CrossEntropy
-    from mindcv_shufflenet.train.optim import create_optimizer
+    from mindcv_shufflenet.options.config import parse_config
+    from mindcv_shufflenet.training.losses import CrossEntropy
+    from mindcv_shufflenet.training.optim import create_optimizer
+    from mindcv_shufflenet.training.step import TrainStep
 
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device("CPU")

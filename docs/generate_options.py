@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mindcv_shufflenet.config import ACTIONS, NOT_BUILT, Config
-from mindcv_shufflenet.option_types import spell_default, spell_type, spell_value
+from mindcv_shufflenet.options.config import ACTIONS, NOT_BUILT, Config
+from mindcv_shufflenet.options.types import spell_default, spell_type, spell_value
 
 HEAD = """# Options
 

@@ -52,11 +52,11 @@ def graph_mode() -> None:
 def small_network() -> Iterator[None]:
     """Let this process use the network of one block a stage."""
     from mindcv_shufflenet.models import shufflenet_v2
-    from mindcv_shufflenet.weights import convert, keys, onnx_graph
+    from mindcv_shufflenet.weights import convert, names, onnx_graph
     from tests.cli.small import SMALL_BLOCKS
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (keys, convert, onnx_graph, shufflenet_v2):
+        for module in (names, convert, onnx_graph, shufflenet_v2):
             patch.setattr(module, "STAGE_BLOCKS", SMALL_BLOCKS)
         yield
 

@@ -8,8 +8,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "mindcv_shufflenet"
 # the top floor first; modules of one floor may use each other
 FLOORS = (
-    "__main__ cli commands train evaluate deploy report data models weights kernels parallel".split()
-    + "run_directory config schema option_types other_names yaml_text console files lines signals errors".split()
+    "__main__ cli commands training deploy report evaluation engines graph network data models weights kernels".split()
+    + "families parallel runtime storage options console lines signals errors".split()
 )
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -47,10 +47,10 @@ def test_no_module_imports_from_a_higher_floor(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [path for path in MODULES if path.parts[-2] == "models"], ids=lambda path: path.name)
 def test_models_know_no_data_and_no_config(path: Path) -> None:
-    assert not any(name.startswith(f"{PACKAGE.name}.{room}") for name in imported(path) for room in ("data", "config"))
+    assert not any(name.startswith(f"{PACKAGE.name}.{room}") for name in imported(path) for room in ("data", "options"))
 
 
-@pytest.mark.parametrize("name", ["cli/*.py", "config.py", "errors.py", "files.py", "__init__.py"])
+@pytest.mark.parametrize("name", ["cli/*.py", "options/*.py", "storage/files.py", "errors.py", "__init__.py"])
 def test_what_answers_at_once_imports_no_mindspore(name: str) -> None:
     for path in PACKAGE.glob(name):
         assert not any(module.split(".")[0] == "mindspore" for module in imported(path)), path

@@ -16,11 +16,11 @@ from mindcv_shufflenet.cli.verbs import ON_SEVERAL_RANKS, VERBS
 from mindcv_shufflenet.cli.words import parse
 from mindcv_shufflenet.errors import Interrupted, RunError, UserError, nearest
 from mindcv_shufflenet.lines import print_line, silence
-from mindcv_shufflenet.parallel import scheduler
-from mindcv_shufflenet.parallel.cores import share_cores
+from mindcv_shufflenet.parallel import msrun
 from mindcv_shufflenet.parallel.group import current, join
-from mindcv_shufflenet.parallel.launch import MPIRUN, find_world, is_scheduler
-from mindcv_shufflenet.parallel.outlive import be_watched
+from mindcv_shufflenet.parallel.watchdog import be_watched
+from mindcv_shufflenet.parallel.world import MPIRUN, find_world, is_scheduler
+from mindcv_shufflenet.runtime.cores import own_place, share_cores
 
 PROGRAM = "shufflenet"
 
@@ -78,7 +78,7 @@ def _run(words: list[str], verb: str | None) -> int:
         program = VERBS[verb].script or f"{PROGRAM} {verb}"
     if is_scheduler():
         os.environ.setdefault("GLOG_v", "4")
-        scheduler.serve(lambda: parse(program, verb, words))
+        msrun.serve(lambda: parse(program, verb, words))
         return 0
     world = find_world()
     if world.size > 1 and verb not in ON_SEVERAL_RANKS:
@@ -86,7 +86,7 @@ def _run(words: list[str], verb: str | None) -> int:
     if verb == "train" and world.launcher == MPIRUN:
         be_watched(world)
     with signals.held():  # what starts threads
-        share_cores(join(world))
+        share_cores(world.rank, join(world).gather(own_place()))
     if not current().is_first:
         silence(sys.stdout.fileno())
     parsed = parse(program, verb, words)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mindcv_shufflenet.cli.verbs import VERBS
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.run_directory import is_run_file
+from mindcv_shufflenet.storage.run_directory import is_run_file
 
 # Arguments and options that name a file or a folder, which the command reads or writes.
 _PATHS = (

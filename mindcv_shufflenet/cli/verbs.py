@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
-from mindcv_shufflenet.config import Config
-from mindcv_shufflenet.option_types import is_boolean, is_list, spell_default
-from mindcv_shufflenet.schema import COMMON, TRAINING
+from mindcv_shufflenet.options.config import Config
+from mindcv_shufflenet.options.schema import COMMON, TRAINING
+from mindcv_shufflenet.options.types import is_boolean, is_list, spell_default
 
 # What weights/formats.py and weights/keys.py know, said here so that --help needs neither numpy nor MindSpore.
 KEYS = ("mindspore", "megvii", "torchvision", "mmpretrain")

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 from mindcv_shufflenet.cli.parser import Parser
 from mindcv_shufflenet.cli.target import check_target
-from mindcv_shufflenet.config import Config, parse_config, read_recipe, unknown_option
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.option_types import is_boolean, is_list, parse_text
-from mindcv_shufflenet.other_names import SYNONYMS
+from mindcv_shufflenet.options.config import Config, parse_config, read_recipe, unknown_option
+from mindcv_shufflenet.options.synonyms import SYNONYMS
+from mindcv_shufflenet.options.types import is_boolean, is_list, parse_text
 
 # What may follow a switch as its value.
 _SWITCH_VALUES = {"true", "false", "yes", "no", "on", "off", "0", "1", "auto", "none", "null"}

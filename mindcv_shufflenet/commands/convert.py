@@ -6,12 +6,12 @@ from pathlib import Path
 from mindcv_shufflenet.commands.setup import create_console, read_config, write_json
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.models.registry import create_model
+from mindcv_shufflenet.network import Settled, settle
 from mindcv_shufflenet.weights.convert import change_layout
 from mindcv_shufflenet.weights.formats import check_suffix, write_arrays
-from mindcv_shufflenet.weights.keys import POOL_OF_LAYOUT, translate
 from mindcv_shufflenet.weights.load import Weights, load_weights, read_weights
 from mindcv_shufflenet.weights.metadata import Metadata, metadata_of
-from mindcv_shufflenet.weights.settle import Settled, settle
+from mindcv_shufflenet.weights.names import POOL_OF_LAYOUT, translate
 
 # Whose names go with which layout; mindspore's go with both.
 _LAYOUT_OF_KEYS = {"megvii": "megvii", "torchvision": "torchvision", "mmpretrain": "torchvision"}

@@ -12,13 +12,13 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mindcv_shufflenet.commands.setup import create_console, open_data, read_config, write_json
-from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.data.datasets import Split
 from mindcv_shufflenet.data.datasets.mindrecord import file_prefix, manifest_path
 from mindcv_shufflenet.data.records import Manifest, pack
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.files import exclusive
-from mindcv_shufflenet.parallel.cores import count_workers
+from mindcv_shufflenet.options.config import Config
+from mindcv_shufflenet.runtime.cores import count_workers
+from mindcv_shufflenet.storage.files import exclusive
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ from mindcv_shufflenet.commands.setup import create_console, write_json
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.models.complexity import count
 from mindcv_shufflenet.models.registry import create_model, list_models
-from mindcv_shufflenet.weights.pretrained import RECORDS
+from mindcv_shufflenet.weights.records import RECORDS
 
 
 def run(arguments: argparse.Namespace) -> None:

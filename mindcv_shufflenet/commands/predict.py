@@ -14,7 +14,7 @@ from mindcv_shufflenet.commands.setup import create_console, read_config, write_
 from mindcv_shufflenet.deploy.images import image_files
 from mindcv_shufflenet.deploy.predictor import Prediction, Predictor
 from mindcv_shufflenet.errors import RunError, UserError
-from mindcv_shufflenet.parallel.device import set_up
+from mindcv_shufflenet.parallel.startup import set_up
 
 # Options that concern the machine, not the predictor.
 _MACHINE = ("mode", "device_target", "batch_size")

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 from mindspore import nn
 
-from mindcv_shufflenet.config import Config, parse_config
 from mindcv_shufflenet.console import SafeConsole
 from mindcv_shufflenet.data.datasets import Request, Split, open_split
-from mindcv_shufflenet.data.headers import check_images
+from mindcv_shufflenet.data.image_check import check_images
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.files import atomic_write
 from mindcv_shufflenet.models.registry import create_model
+from mindcv_shufflenet.network import network_options, resolve_alias
+from mindcv_shufflenet.options.config import Config, parse_config
 from mindcv_shufflenet.parallel.group import current
-from mindcv_shufflenet.run_directory import CLASSES_FILE, Classes, HeldOut
-from mindcv_shufflenet.train.state import weights_checksum
+from mindcv_shufflenet.storage.files import atomic_write
+from mindcv_shufflenet.storage.run_directory import CLASSES_FILE, Classes, HeldOut
+from mindcv_shufflenet.training.state import weights_checksum
 from mindcv_shufflenet.weights.load import Weights
-from mindcv_shufflenet.weights.settle import network_options, resolve_alias
 
 
 def create_console(json_path: str | None, *, survives: bool = False) -> SafeConsole:

@@ -13,7 +13,6 @@ import numpy as np
 from mindspore import nn
 from rich.console import Console
 
-from mindcv_shufflenet.commands.idle import idle_options
 from mindcv_shufflenet.commands.setup import (
     build_network,
     compare_ranks,
@@ -24,29 +23,31 @@ from mindcv_shufflenet.commands.setup import (
     unread_options,
     write_json,
 )
-from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.data.datasets import Split
 from mindcv_shufflenet.data.datasets.base import split_checksum
 from mindcv_shufflenet.data.loader import Loader, eval_loader, train_loader
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.evaluate.evaluator import evaluate
-from mindcv_shufflenet.evaluate.metrics import Metrics
+from mindcv_shufflenet.evaluation.evaluator import evaluate
+from mindcv_shufflenet.evaluation.metrics import Metrics
 from mindcv_shufflenet.lines import print_line
-from mindcv_shufflenet.parallel.device import Machine, set_up
+from mindcv_shufflenet.network import open_weights, settle
+from mindcv_shufflenet.options.config import Config
+from mindcv_shufflenet.options.notes import idle_options
 from mindcv_shufflenet.parallel.group import current
-from mindcv_shufflenet.parallel.outlive import outlive_launcher
-from mindcv_shufflenet.parallel.sync_norm import synchronise_batch_norm
-from mindcv_shufflenet.run_directory import LOG_FILE, Classes, HeldOut, read_run, run_paths
-from mindcv_shufflenet.train.display import Display, clock
-from mindcv_shufflenet.train.engine import TrainStep, compiled, create_step, mixed_precision
-from mindcv_shufflenet.train.recorder import Recorder, check_folder
-from mindcv_shufflenet.train.resume import Source, find_source, go_on
-from mindcv_shufflenet.train.schedules import learning_rates
-from mindcv_shufflenet.train.state import Circumstances, Data, Progress, load_state
-from mindcv_shufflenet.train.trainer import Trainer
+from mindcv_shufflenet.parallel.startup import set_up
+from mindcv_shufflenet.parallel.sync_batch_norm import synchronise_batch_norm
+from mindcv_shufflenet.parallel.watchdog import outlive_launcher
+from mindcv_shufflenet.runtime.device import Machine
+from mindcv_shufflenet.storage.run_directory import LOG_FILE, Classes, HeldOut, read_run, run_paths
+from mindcv_shufflenet.training.display import Display, clock
+from mindcv_shufflenet.training.recorder import Recorder, check_folder
+from mindcv_shufflenet.training.resume import Source, find_source, go_on
+from mindcv_shufflenet.training.schedules import learning_rates
+from mindcv_shufflenet.training.state import Circumstances, Data, Progress, load_state
+from mindcv_shufflenet.training.step import TrainStep, compiled, create_step, mixed_precision
+from mindcv_shufflenet.training.trainer import Trainer
 from mindcv_shufflenet.weights.load import Weights, load_weights
-from mindcv_shufflenet.weights.pretrained import find_record
-from mindcv_shufflenet.weights.settle import open_weights, settle
+from mindcv_shufflenet.weights.records import find_record
 
 # Options that only another verb reads.
 UNREAD = ("random_weights", "val_amp_level")
@@ -100,7 +101,11 @@ def run(arguments: argparse.Namespace) -> None:
         held_out = _still_there(settled.held_out, Path(config.data_dir))
         if not weights and find_record(config.model):
             notes.append(f"the weights begin at random; --pretrained begins with those of {config.model}")
-    notes += arguments.notes + unread_options(arguments.given, UNREAD, "train") + idle_options(config, arguments.given)
+    notes += (
+        arguments.notes
+        + unread_options(arguments.given, UNREAD, "train")
+        + idle_options(config, arguments.given, current().world.size)
+    )
     machine, adapted = set_up(config)
     setup = _prepare(config, machine, held_out)
     config = setup.config

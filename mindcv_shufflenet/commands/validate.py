@@ -9,7 +9,7 @@ from mindspore import nn
 from rich.console import Console
 from rich.progress import Progress
 
-from mindcv_shufflenet import schema, signals
+from mindcv_shufflenet import signals
 from mindcv_shufflenet.commands.setup import (
     build_network,
     check_known_classes,
@@ -22,18 +22,20 @@ from mindcv_shufflenet.commands.setup import (
     unread_options,
     write_json,
 )
-from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.data.datasets import Split
 from mindcv_shufflenet.data.datasets.base import split_checksum
 from mindcv_shufflenet.data.loader import eval_loader
 from mindcv_shufflenet.errors import RunError, UserError
-from mindcv_shufflenet.evaluate.evaluator import evaluate
-from mindcv_shufflenet.evaluate.metrics import Metrics
-from mindcv_shufflenet.parallel.device import Machine, set_up
+from mindcv_shufflenet.evaluation.evaluator import evaluate
+from mindcv_shufflenet.evaluation.metrics import Metrics
+from mindcv_shufflenet.network import open_weights, settle
+from mindcv_shufflenet.options import schema
+from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.parallel.group import current
-from mindcv_shufflenet.train.engine import compiled, mixed_precision
+from mindcv_shufflenet.parallel.startup import set_up
+from mindcv_shufflenet.runtime.device import Machine
+from mindcv_shufflenet.training.step import compiled, mixed_precision
 from mindcv_shufflenet.weights.load import load_weights
-from mindcv_shufflenet.weights.settle import open_weights, settle
 
 # Groups of options that validation has no use for.
 _TRAINING = (schema.RunOptions, schema.OptimizerOptions, schema.ScheduleOptions, schema.LossOptions)

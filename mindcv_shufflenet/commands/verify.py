@@ -15,13 +15,13 @@ from mindcv_shufflenet.commands.setup import (
     write_json,
 )
 from mindcv_shufflenet.commands.validate import measure
-from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.errors import RunError
-from mindcv_shufflenet.evaluate.metrics import Metrics
-from mindcv_shufflenet.parallel.device import set_up
+from mindcv_shufflenet.evaluation.metrics import Metrics
+from mindcv_shufflenet.network import open_weights, settle
+from mindcv_shufflenet.options.config import Config
+from mindcv_shufflenet.parallel.startup import set_up
 from mindcv_shufflenet.weights.load import load_weights
-from mindcv_shufflenet.weights.pretrained import Record, default_record
-from mindcv_shufflenet.weights.settle import open_weights, settle
+from mindcv_shufflenet.weights.records import Record, default_record
 
 # Images on which the published scores were measured.
 PUBLISHED_IMAGES = 50_000

@@ -12,15 +12,15 @@ from typing import NamedTuple
 import mindspore.dataset as ds
 import numpy as np
 
-from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.data.datasets.base import Records, Split
 from mindcv_shufflenet.data.decoding import decodable
 from mindcv_shufflenet.data.erasing import Erasing
-from mindcv_shufflenet.data.headers import find_undecodable
+from mindcv_shufflenet.data.image_check import find_undecodable
 from mindcv_shufflenet.data.mixing import Mixing
 from mindcv_shufflenet.data.seeds import Stream, generator, pipeline_seed
 from mindcv_shufflenet.data.transforms import Operation, eval_operations, train_operations
 from mindcv_shufflenet.errors import UserError, first_line
+from mindcv_shufflenet.options.config import Config
 
 COLUMNS = ["image", "label"]
 

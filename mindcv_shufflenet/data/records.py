@@ -28,7 +28,7 @@ from mindcv_shufflenet.data.datasets.base import Records, Split
 from mindcv_shufflenet.data.datasets.mindrecord import FORMAT, fault_of, file_prefix, files_of, manifest_path
 from mindcv_shufflenet.data.decoding import decodable, explain, opened
 from mindcv_shufflenet.errors import RunError, UserError, first_line
-from mindcv_shufflenet.files import atomic_write, publish
+from mindcv_shufflenet.storage.files import atomic_write, publish
 
 SCHEMA = {"image": {"type": "bytes"}, "label": {"type": "int32"}, "index": {"type": "int64"}}
 # Records that are handed to the writer at a time.

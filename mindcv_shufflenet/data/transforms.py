@@ -7,7 +7,7 @@ import numpy as np
 from mindspore.dataset import vision
 from mindspore.dataset.vision import ConvertMode, Inter
 
-from mindcv_shufflenet.config import Config
+from mindcv_shufflenet.options.config import Config
 
 Operation = Callable[..., Any]
 

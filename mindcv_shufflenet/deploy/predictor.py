@@ -11,16 +11,16 @@ import numpy as np
 from mindspore import Tensor, nn
 from scipy.special import softmax
 
-from mindcv_shufflenet.config import Config, parse_config
 from mindcv_shufflenet.data.datasets.imagenet import bundled_class_names
 from mindcv_shufflenet.data.transforms import Operation, eval_crop, normalise
 from mindcv_shufflenet.deploy.images import IMAGE_TYPES, ImageLike, image_files, open_image
 from mindcv_shufflenet.errors import RunError, UserError, check_counts, check_keywords
 from mindcv_shufflenet.models.registry import create_model
-from mindcv_shufflenet.run_directory import Classes
+from mindcv_shufflenet.network import network_options, open_weights, resolve_alias, settle
+from mindcv_shufflenet.options.config import Config, parse_config
+from mindcv_shufflenet.storage.run_directory import Classes
 from mindcv_shufflenet.weights.load import load_weights
 from mindcv_shufflenet.weights.metadata import NETWORK_OPTIONS, PREPROCESSING_OPTIONS
-from mindcv_shufflenet.weights.settle import network_options, open_weights, resolve_alias, settle
 
 # Options that say whose weights, beside those of network and preprocessing.
 _WEIGHTS_OPTIONS = ("ckpt_path", "ckpt_key", "pretrained", "num_classes")

@@ -13,7 +13,7 @@ from mindspore import nn
 from mindcv_shufflenet.errors import UserError, check_keywords, checked_keywords, nearest
 from mindcv_shufflenet.models.shufflenet_v2 import WIDTHS, FeatureExtractor, ShuffleNetV2
 from mindcv_shufflenet.weights.load import load_weights, read_weights
-from mindcv_shufflenet.weights.pretrained import RECORDS, default_record, fetch_record, find_record, split_name
+from mindcv_shufflenet.weights.records import RECORDS, default_record, fetch_record, find_record, split_name
 
 MODELS: dict[str, Callable[..., nn.Cell]] = {
     f"shufflenet_v2_{variant}": partial(ShuffleNetV2, widths) for variant, widths in WIDTHS.items()

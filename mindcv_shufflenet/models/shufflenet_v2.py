@@ -11,7 +11,7 @@ from mindspore.common.initializer import Normal
 
 from mindcv_shufflenet.errors import UserError, check_counts
 from mindcv_shufflenet.models import layers
-from mindcv_shufflenet.weights.keys import POOL_OF_LAYOUT, STAGE_BLOCKS
+from mindcv_shufflenet.weights.names import POOL_OF_LAYOUT, STAGE_BLOCKS
 
 # variant: channels of the stem, of stages 2 to 4, and of the last convolution (table 5 of the paper)
 WIDTHS = {

@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 
 from mindcv_shufflenet.errors import RunError
 from mindcv_shufflenet.lines import print_line, silence
-from mindcv_shufflenet.parallel.launch import World
-from mindcv_shufflenet.parallel.meeting import JOIN_SECONDS, SCHEDULER, meet, name_ranks, receive, send
+from mindcv_shufflenet.parallel.rendezvous import JOIN_SECONDS, SCHEDULER, meet, name_ranks, receive, send
+from mindcv_shufflenet.parallel.world import World
 
 # Seconds in which a rank that fails waits for others that fail likewise.
 REPORT_SECONDS = 1.0

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from mindspore import Tensor, nn, ops
 from PIL import Image
 
-from mindcv_shufflenet.files import atomic_write
+from mindcv_shufflenet.storage.files import atomic_write
 
 
 def grad_cam(network: nn.Cell, image: np.ndarray, index: int) -> np.ndarray:

@@ -10,10 +10,10 @@ from typing import Any
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn
 
-from mindcv_shufflenet.files import atomic_path
+from mindcv_shufflenet.storage.files import atomic_path
 from mindcv_shufflenet.weights import sets
-from mindcv_shufflenet.weights.keys import Arrays
 from mindcv_shufflenet.weights.metadata import ENTRY, Metadata
+from mindcv_shufflenet.weights.names import Arrays
 from mindcv_shufflenet.weights.protobuf import check_entries
 from mindcv_shufflenet.weights.sets import Content
 

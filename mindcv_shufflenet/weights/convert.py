@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.weights.keys import STAGE_BLOCKS, Arrays
+from mindcv_shufflenet.weights.names import STAGE_BLOCKS, Arrays
 
 _NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 # BatchNorm's epsilon in every one of the projects.

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mindcv_shufflenet.errors import UserError, first_line
-from mindcv_shufflenet.files import atomic_path
+from mindcv_shufflenet.storage.download import MAX_BYTES, is_web_page
+from mindcv_shufflenet.storage.files import atomic_path
 from mindcv_shufflenet.weights import sets
-from mindcv_shufflenet.weights.download import MAX_BYTES, is_web_page
-from mindcv_shufflenet.weights.keys import COUNTERS, Arrays
 from mindcv_shufflenet.weights.metadata import ENTRY
+from mindcv_shufflenet.weights.names import COUNTERS, Arrays
 from mindcv_shufflenet.weights.sets import Content
 
 # onnx and MindSpore share one protobuf runtime, and MindSpore's messages need the one in Python (docs/mindspore.md).

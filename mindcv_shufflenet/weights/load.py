@@ -10,8 +10,8 @@ from mindspore import Tensor, nn
 from mindcv_shufflenet.errors import UserError, checked_keywords
 from mindcv_shufflenet.weights.convert import find_layout, unfold
 from mindcv_shufflenet.weights.formats import read_file
-from mindcv_shufflenet.weights.keys import POOL_OF_LAYOUT, Arrays, recognise
 from mindcv_shufflenet.weights.metadata import NETWORK_OPTIONS, Metadata, parse_metadata
+from mindcv_shufflenet.weights.names import POOL_OF_LAYOUT, Arrays, recognise
 
 
 class Weights(NamedTuple):

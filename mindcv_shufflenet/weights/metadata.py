@@ -9,9 +9,9 @@ import json
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from mindcv_shufflenet.config import Config, parse_config
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.run_directory import Classes, classes_of
+from mindcv_shufflenet.options.config import Config, parse_config
+from mindcv_shufflenet.storage.run_directory import Classes, classes_of
 
 # The name under which the metadata lie in a file.
 ENTRY = "mindcv_shufflenet"

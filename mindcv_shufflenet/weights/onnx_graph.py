@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from mindcv_shufflenet.weights.keys import STAGE_BLOCKS, Arrays, translate
+from mindcv_shufflenet.weights.names import STAGE_BLOCKS, Arrays, translate
 
 # Operations that keep a chain of convolutions a chain.
 _PASSING = ("BatchNormalization", "Relu", "Clip", "Identity", "Cast", "QuantizeLinear", "DequantizeLinear")

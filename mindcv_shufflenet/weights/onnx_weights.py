@@ -9,8 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.weights import sets
-from mindcv_shufflenet.weights.keys import Arrays, is_known
 from mindcv_shufflenet.weights.metadata import ENTRY
+from mindcv_shufflenet.weights.names import Arrays, is_known
 from mindcv_shufflenet.weights.onnx_graph import follow
 from mindcv_shufflenet.weights.protobuf import check_entries
 from mindcv_shufflenet.weights.sets import Content

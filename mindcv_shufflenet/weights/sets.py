@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mindcv_shufflenet.errors import UserError, nearest
-from mindcv_shufflenet.weights.keys import Arrays
+from mindcv_shufflenet.weights.names import Arrays
 
 # What training code calls the weights that it trains, the commonest name first. The name "" is the file itself.
 _TRAINED = ("state_dict", "model", "net", "model_state_dict", "network", "")

@@ -17,10 +17,10 @@ from typing import IO, Any
 import numpy as np
 
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.files import atomic_write
-from mindcv_shufflenet.run_directory import read_json
-from mindcv_shufflenet.weights.keys import Arrays
+from mindcv_shufflenet.storage.files import atomic_write
+from mindcv_shufflenet.storage.run_directory import read_json
 from mindcv_shufflenet.weights.metadata import ENTRY
+from mindcv_shufflenet.weights.names import Arrays
 from mindcv_shufflenet.weights.sets import Content
 
 

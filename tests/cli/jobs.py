@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from mindcv_shufflenet.parallel.outlive import SAVE_SECONDS
+from mindcv_shufflenet.parallel.watchdog import SAVE_SECONDS
 from tests.cli.conftest import MODEL, ROOT, SMALL, TINY
 from tests.weights.networks import read_arrays
 

@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from mindcv_shufflenet.__main__ import run
 from mindcv_shufflenet.data.datasets import DATASETS, Reader, Request, Split
-from mindcv_shufflenet.files import atomic_write
-from mindcv_shufflenet.weights import keys
+from mindcv_shufflenet.storage.files import atomic_write
+from mindcv_shufflenet.weights import names
 
 SMALL_BLOCKS, SMALL_TENSORS = (1, 1, 1), 86
 
@@ -35,6 +35,6 @@ READ_DIGITS = DATASETS["digits"].read_split
 
 if __name__ == "__main__":
     gc.disable()
-    keys.STAGE_BLOCKS = SMALL_BLOCKS
+    names.STAGE_BLOCKS = SMALL_BLOCKS
     DATASETS["digits"] = Reader(remembered_digits)
     sys.exit(run())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mindcv_shufflenet.weights.formats import write_arrays
-from mindcv_shufflenet.weights.keys import translate
+from mindcv_shufflenet.weights.names import translate
 from tests.cli.conftest import MODEL, Command
 from tests.weights.networks import arrays_of, random_network, read_arrays, same
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import yaml
 
-from mindcv_shufflenet.weights import pretrained
+from mindcv_shufflenet.weights import records
 from mindcv_shufflenet.weights.formats import write_arrays
 from tests.cli.conftest import MODEL, TINY, Command
 from tests.weights.networks import arrays_of, random_network, read_arrays
-from tests.weights.test_download import serve
+from tests.storage.test_download import serve
 
 pytestmark = pytest.mark.usefixtures("small")
 # With learning rate 0 the weights that are saved are those that the training started from.
@@ -66,9 +66,9 @@ def test_published_weights_bring_a_new_classifier_unasked(
     body = (tmp_path / "file.ckpt").read_bytes()
     digits = hashlib.sha256(body).hexdigest()[:8]
     with serve({f"/net-{digits}.ckpt": body}) as server:
-        record = pretrained.default_record(MODEL)
+        record = records.default_record(MODEL)
         changed = record._replace(url=f"{server.url}/net-{digits}.ckpt", sha256=digits)
-        monkeypatch.setitem(pretrained.RECORDS, record.name, changed)
+        monkeypatch.setitem(records.RECORDS, record.name, changed)
         words = [*STILL, "--pretrained", "--num_classes", 10, "--ckpt_save_dir", tmp_path / "run"]
         status, output, error = command("train", *words)
         assert status == 0, error

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindcv_shufflenet.train.state import load_state
+from mindcv_shufflenet.training.state import load_state
 from tests.cli.conftest import MODEL, ROOT, SMALL, TINY, rows, start
 from tests.cli.small import SMALL_TENSORS
 from tests.weights.networks import read_arrays
@@ -192,11 +192,11 @@ def test_a_full_disk_names_the_file_and_leaves_the_old_run_alone(finished_run: P
 FULL_DISK = """
 import resource, sys
 from mindcv_shufflenet import cli
-from mindcv_shufflenet.weights import keys
+from mindcv_shufflenet.weights import names
 from tests.cli.small import SMALL_BLOCKS
 
-keys.STAGE_BLOCKS = SMALL_BLOCKS
-from mindcv_shufflenet.train import recorder
+names.STAGE_BLOCKS = SMALL_BLOCKS
+from mindcv_shufflenet.training import recorder
 
 def save(network, path, metadata):
     resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, resource.RLIM_INFINITY))

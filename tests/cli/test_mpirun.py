@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindcv_shufflenet.train.state import load_state
+from mindcv_shufflenet.training.state import load_state
 from tests.cli.conftest import MODEL, ROOT, TINY, Command, run_small
 from tests.cli.jobs import AS_ROOT, LONG, NEEDS_MPIRUN, last, mpirun, start_and_wait
 from tests.weights.networks import read_arrays
@@ -97,14 +97,14 @@ LATE = """
 import sys, time
 sys.path.insert(0, {root!r})
 from mindcv_shufflenet.parallel.group import join
-from mindcv_shufflenet.parallel.launch import find_world
+from mindcv_shufflenet.parallel.world import find_world
 group = join(find_world())
-from mindcv_shufflenet.config import parse_config
-from mindcv_shufflenet.parallel.device import set_up
+from mindcv_shufflenet.options.config import parse_config
+from mindcv_shufflenet.parallel.startup import set_up
 set_up(parse_config({{"model": "shufflenet_v2_x0_5"}}))
 import mindspore as ms
 from mindspore import nn, ops
-from mindcv_shufflenet.parallel.collective import MeanOverRanks, WaitForAll
+from mindcv_shufflenet.parallel.collectives import MeanOverRanks, WaitForAll
 
 class Mean(nn.Cell):
     def __init__(self):

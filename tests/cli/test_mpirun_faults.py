@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mindcv_shufflenet.train.state import load_state
+from mindcv_shufflenet.training.state import load_state
 from tests.cli.conftest import MODEL, ROOT, SMALL, TINY
 from tests.cli.jobs import EAGER, EAGER_STEPS, LONG, NEEDS_MPIRUN, last, mpirun, start_and_wait
 from tests.cli.small import SMALL_TENSORS
@@ -89,7 +89,7 @@ def test_weights_that_differ_stop_the_run(tmp_path: Path) -> None:
     script.write_text(
         "import os, runpy, sys\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
-        "from mindcv_shufflenet.train.recorder import Recorder\n"
+        "from mindcv_shufflenet.training.recorder import Recorder\n"
         "begin = Recorder.begin\n"
         "def changed(recorder, *arguments, **options):\n"
         "    begin(recorder, *arguments, **options)\n"
@@ -110,8 +110,8 @@ MEET = f"""
 import ctypes, os, signal, sys, time
 sys.path.insert(0, {str(ROOT)!r})
 from mindcv_shufflenet.parallel.group import join
-from mindcv_shufflenet.parallel.launch import find_world
-from mindcv_shufflenet.parallel.outlive import be_watched, outlive_launcher
+from mindcv_shufflenet.parallel.world import find_world
+from mindcv_shufflenet.parallel.watchdog import be_watched, outlive_launcher
 world = find_world()
 be_watched(world)
 join(world).barrier()

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from mindcv_shufflenet.commands import train
-from mindcv_shufflenet.config import load_yaml, parse_config
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.files import exclusive
-from mindcv_shufflenet.train.resume import Source
-from mindcv_shufflenet.train.state import load_state
+from mindcv_shufflenet.options.config import load_yaml, parse_config
+from mindcv_shufflenet.storage.files import exclusive
+from mindcv_shufflenet.training.resume import Source
+from mindcv_shufflenet.training.state import load_state
 from tests.cli.conftest import MODEL, TINY, Command, rows
 from tests.conftest import CORES
 from tests.weights.networks import read_arrays

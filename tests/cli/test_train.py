@@ -9,9 +9,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from mindcv_shufflenet.config import parse_config
 from mindcv_shufflenet.models.registry import create_model
-from mindcv_shufflenet.train.recorder import COLUMNS
+from mindcv_shufflenet.options.config import parse_config
+from mindcv_shufflenet.training.recorder import COLUMNS
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
 from tests.cli.conftest import MODEL, TINY, Command, start
 from tests.cli.small import SMALL_TENSORS

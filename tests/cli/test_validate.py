@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mindcv_shufflenet.commands.validate import _speed
-from mindcv_shufflenet.config import parse_config
-from mindcv_shufflenet.run_directory import Classes
+from mindcv_shufflenet.options.config import parse_config
+from mindcv_shufflenet.storage.run_directory import Classes
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
 from mindcv_shufflenet.weights.formats import write_arrays
 from mindcv_shufflenet.weights.load import read_weights

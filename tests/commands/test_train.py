@@ -9,10 +9,10 @@ import pytest
 from mindspore import Tensor, nn
 
 from mindcv_shufflenet.commands.train import _check_statistics
-from mindcv_shufflenet.config import Config
 from mindcv_shufflenet.data.datasets import Split
 from mindcv_shufflenet.data.loader import train_loader
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.options.config import Config
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import pytest
 from mindspore.dataset import vision
 from PIL import Image
 
-from mindcv_shufflenet.config import parse_config
 from mindcv_shufflenet.data.datasets.base import Split
 from mindcv_shufflenet.data.decoding import MAX_PIXELS, decodable
-from mindcv_shufflenet.data.headers import check_images
+from mindcv_shufflenet.data.image_check import check_images
 from mindcv_shufflenet.data.loader import eval_loader
 from mindcv_shufflenet.data.records import encoded
 from mindcv_shufflenet.deploy.images import open_image
+from mindcv_shufflenet.options.config import parse_config
 
 XMP = b'<x:xmpmeta><rdf:Description tiff:Orientation="%d"/></x:xmpmeta>'
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mindcv_shufflenet.config import Config, parse_config
 from mindcv_shufflenet.data.datasets import Split
 from mindcv_shufflenet.data.loader import Batch, Loader, eval_loader, train_loader
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.options.config import Config, parse_config
 
 PLAIN = {"hflip": 0.0, "color_jitter": None, "mean": [0.0] * 3, "std": [1.0] * 3, "crop_pct": 1.0}
 

@@ -14,13 +14,13 @@ import psutil
 import pytest
 from PIL import Image, JpegImagePlugin
 
-from mindcv_shufflenet.config import parse_config
 from mindcv_shufflenet.data import records
 from mindcv_shufflenet.data.datasets import Request, Split, open_split
 from mindcv_shufflenet.data.datasets.base import Records
 from mindcv_shufflenet.data.loader import eval_loader, train_loader
 from mindcv_shufflenet.data.records import encoded, pack, read_back
 from mindcv_shufflenet.errors import RunError, UserError
+from mindcv_shufflenet.options.config import parse_config
 
 ROOT = Path(__file__).parents[2]
 COUNT = 11

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import mindcv_shufflenet
-from mindcv_shufflenet.config import parse_config
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.options.config import parse_config
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
 from mindcv_shufflenet.weights.formats import write_arrays
 from mindcv_shufflenet.weights.metadata import metadata_of

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from mindcv_shufflenet.parallel.group import Group, summarise
-from mindcv_shufflenet.parallel.launch import World
+from mindcv_shufflenet.parallel.world import World
 
 # A rank that meets the others as msrun's do, and then does what the test says.
 RANK = """
 import sys, time
 from mindcv_shufflenet.parallel.group import join
-from mindcv_shufflenet.parallel.launch import find_world
+from mindcv_shufflenet.parallel.world import find_world
 group = join(find_world())
 rank = group.world.rank
 {body}
@@ -28,7 +28,7 @@ print("left", flush=True)
 
 # What stands beside msrun's scheduler.
 OBSERVER = """
-from mindcv_shufflenet.parallel.meeting import meet_as_scheduler, receive
+from mindcv_shufflenet.parallel.rendezvous import meet_as_scheduler, receive
 connection = meet_as_scheduler()
 receive(connection)
 """

@@ -8,7 +8,7 @@ from mindspore import Tensor, nn
 
 from mindcv_shufflenet.models.registry import create_model
 from mindcv_shufflenet.weights.formats import read_file
-from mindcv_shufflenet.weights.keys import Arrays, translate
+from mindcv_shufflenet.weights.names import Arrays, translate
 
 
 def random_network(name: str = "shufflenet_v2_x0_5", seed: int = 0, **options: object) -> nn.Cell:

@@ -99,9 +99,9 @@ def test_a_folded_batch_norm_stands_beside_its_convolution_again() -> None:
 
 
 def test_numpy_is_all_it_needs() -> None:
-    for path in (Path(convert.__file__), Path(sys.modules["mindcv_shufflenet.weights.keys"].__file__ or "")):
+    for path in (Path(convert.__file__), Path(sys.modules["mindcv_shufflenet.weights.names"].__file__ or "")):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            own = {"mindcv_shufflenet.errors", "mindcv_shufflenet.weights.keys"}
+            own = {"mindcv_shufflenet.errors", "mindcv_shufflenet.weights.names"}
             assert all(n in own or n.split(".")[0] in sys.stdlib_module_names | {"numpy"} for n in names)

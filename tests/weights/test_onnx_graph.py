@@ -9,9 +9,9 @@ import pytest
 from mindspore import Tensor
 from onnx import helper, numpy_helper
 
-from mindcv_shufflenet.weights import keys
-from mindcv_shufflenet.weights.keys import Arrays
+from mindcv_shufflenet.weights import names
 from mindcv_shufflenet.weights.load import load_weights, read_weights
+from mindcv_shufflenet.weights.names import Arrays
 from tests.weights.networks import arrays_of, random_network
 
 MODEL = "shufflenet_v2_x0_5"
@@ -76,7 +76,7 @@ class Exporter:
         if self.stem == "imagenet":
             x = self.node("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
         index = 0
-        for repeats in keys.STAGE_BLOCKS:
+        for repeats in names.STAGE_BLOCKS:
             size //= 2
             for block in range(repeats):
                 x = self.block(x, index, block == 0, size)
@@ -105,7 +105,7 @@ def test_weights_without_names_compute_what_the_graph_does(
     from mindcv_shufflenet.models import shufflenet_v2
     from mindcv_shufflenet.weights import onnx_graph
 
-    for module in (keys, shufflenet_v2, onnx_graph):
+    for module in (names, shufflenet_v2, onnx_graph):
         monkeypatch.setattr(module, "STAGE_BLOCKS", blocks)
     options = {"layout": layout, "stem": stem, "pool": "pad"}
     path = tmp_path / "net.onnx"

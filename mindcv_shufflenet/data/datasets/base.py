@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.run_directory import Classes, HeldOut, is_run
+from mindcv_shufflenet.storage.run_directory import Classes, HeldOut, is_run
 
 # The file types that are images of a data set; torchvision's list and a few more names of the same kinds.
 IMAGE_SUFFIXES = frozenset(

@@ -11,8 +11,8 @@ import numpy as np
 
 from mindcv_shufflenet.data.datasets.base import Request, Split, read_text
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.weights.archive import unpack_tar
-from mindcv_shufflenet.weights.download import fetch
+from mindcv_shufflenet.storage.archive import unpack_tar
+from mindcv_shufflenet.storage.download import fetch
 
 FOLDER = "cifar-10-batches-bin"
 RECORDS = 10_000

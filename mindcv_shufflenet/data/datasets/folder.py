@@ -17,7 +17,7 @@ from mindcv_shufflenet.data.datasets.base import (
 )
 from mindcv_shufflenet.data.datasets.held_out import hold_out
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.run_directory import normal
+from mindcv_shufflenet.storage.run_directory import normal
 
 LAYOUT = "SPLIT/CLASS/*.jpg (for instance train/cat/001.jpg), or CLASS/*.jpg with images in every folder"
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from mindcv_shufflenet.data.datasets.base import Request
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.run_directory import SPLIT_FILE, HeldOut, normal
+from mindcv_shufflenet.storage.run_directory import SPLIT_FILE, HeldOut, normal
 
 
 def hold_out(images: list[Path], labels: np.ndarray, request: Request) -> tuple[np.ndarray, HeldOut, str]:

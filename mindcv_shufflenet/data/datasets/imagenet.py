@@ -20,7 +20,7 @@ from mindcv_shufflenet.data.datasets.base import (
 )
 from mindcv_shufflenet.data.datasets.folder import Listed, list_classes, refuse_loose_images
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.run_directory import normal
+from mindcv_shufflenet.storage.run_directory import normal
 
 LAYOUT = "SPLIT/WNID/*.JPEG (for instance val/n01440764/ILSVRC2012_val_00000293.JPEG)"
 

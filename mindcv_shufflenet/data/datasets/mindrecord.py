@@ -9,7 +9,7 @@ import numpy as np
 
 from mindcv_shufflenet.data.datasets.base import Records, Request, Split
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.run_directory import classes_of
+from mindcv_shufflenet.storage.run_directory import classes_of
 
 # Version of the manifest.
 FORMAT = 1

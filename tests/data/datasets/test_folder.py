@@ -8,7 +8,7 @@ import pytest
 
 from mindcv_shufflenet.data.datasets import Request, Split, open_split
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.run_directory import HeldOut, classes_of
+from mindcv_shufflenet.storage.run_directory import HeldOut, classes_of
 
 
 def make(root: Path, *names: str) -> Path:

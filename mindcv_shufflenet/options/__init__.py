@@ -1,0 +1,1 @@
+"""Every option: the schema, the values, the recipes."""

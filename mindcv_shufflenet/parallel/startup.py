@@ -1,0 +1,73 @@
+"""Set up MindSpore for a process: its device, its mode, and its connection with the other ranks."""
+
+import os
+import socket
+from datetime import timedelta
+
+import mindspore as ms
+from mindspore.communication import init
+from mindspore.communication.management import _init_without_sched
+from mindspore.mint.distributed import TCPStore
+
+from mindcv_shufflenet.options.config import Config
+from mindcv_shufflenet.parallel.group import Group, current
+from mindcv_shufflenet.parallel.rendezvous import JOIN_SECONDS
+from mindcv_shufflenet.parallel.world import MPIRUN, MSRUN
+from mindcv_shufflenet.runtime.cores import count_workers
+from mindcv_shufflenet.runtime.device import Machine, choose_device
+from mindcv_shufflenet.signals import held
+
+
+def set_up(config: Config) -> tuple[Machine, list[str]]:
+    """Set up MindSpore for this process, and connect it with those of the other ranks.
+
+    Returns:
+        The machine, and a line for each option that had to be adapted to it.
+
+    Raises:
+        UserError: a device that is not there.
+    """
+    group = current()
+    device = choose_device(config.device_target)
+    ms.set_context(mode=ms.GRAPH_MODE if config.mode == 0 else ms.PYNATIVE_MODE)
+    if device == "CPU" or group.world.size == 1:
+        ms.set_device(device)
+    else:
+        ms.set_device(device, group.world.local_rank)
+    if group.world.launcher == MSRUN or group.world.size > 1:
+        with held():  # its threads must not take the signals that the training looks for
+            _connect(device, group)
+        group.barrier()  # so that nobody goes on, and perhaps fails, while another still waits inside MindSpore
+    ms.set_seed(config.seed)
+    cores = len(os.sched_getaffinity(0))
+    workers, notes = count_workers(config.num_parallel_workers)
+    if config.dataset_sink_mode is True:
+        notes.append("dataset_sink_mode=True: batches are fed from the host instead; the result is the same")
+    if config.distribute and not group.world.launcher:
+        notes.append(
+            f"distribute=True without a launcher: one rank runs, so a step has {config.batch_size} images; mpirun -n N"
+            " python train.py ... runs N ranks with N times as many, and the lr of a recipe for N ranks, divided by N,"
+            " fits one"
+        )
+    return Machine(device, cores, workers, ms.__version__, group.world.size), notes
+
+
+def _connect(device: str, group: Group) -> None:
+    """Start MindSpore's collective communication.
+
+    On a CPU under mpirun MindSpore has no way of its own: the ranks meet in a store that rank 0 keeps, as its Ascend
+    backend can without a scheduler. Everywhere else it is MindSpore's own start.
+    """
+    if device != "CPU" or group.world.launcher != MPIRUN:
+        group.await_scheduler()
+        init()
+        return
+    port = group.gather(_free_port() if group.is_first else None)[0]
+    limit = timedelta(seconds=JOIN_SECONDS)
+    store = TCPStore(group.address, port, group.world.size, group.is_first, limit)
+    _init_without_sched("mccl", None, int(limit.total_seconds() * 1000), group.world.size, group.world.rank, store)
+
+
+def _free_port() -> int:
+    with socket.create_server(("", 0)) as server:
+        return server.getsockname()[1]

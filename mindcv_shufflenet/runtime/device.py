@@ -1,0 +1,42 @@
+"""The machine that a command runs on: its device and its cores."""
+
+from dataclasses import dataclass
+
+import mindspore as ms
+
+from mindcv_shufflenet.errors import UserError
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a run's figures depend on beside its options.
+
+    Attributes:
+        device: ``Ascend``, ``GPU`` or ``CPU``.
+        cores: cores that this process may run on (its affinity; a container's quota is not looked at).
+        workers: threads that prepare images.
+        mindspore: version.
+        ranks: processes that train together.
+    """
+
+    device: str
+    cores: int
+    workers: int
+    mindspore: str
+    ranks: int = 1
+
+    def __str__(self) -> str:
+        ranks = f"{self.ranks} ranks, each " if self.ranks > 1 else ""
+        return f"{ranks}on {self.device} with {self.cores} core(s)"
+
+
+def choose_device(wanted: str) -> str:
+    """Return the device to run on; ``auto`` is the first of Ascend, GPU and CPU that is there.
+
+    Raises:
+        UserError: the wanted device is not there.
+    """
+    for device in ("Ascend", "GPU", "CPU") if wanted == "auto" else (wanted,):
+        if device == "CPU" or ms.hal.is_available(device):
+            return device
+    raise UserError(f"device_target={wanted}: no such device here; use --device_target CPU or auto")

@@ -1,0 +1,1 @@
+"""Files: atomic writes, downloads, archives, the run directory."""

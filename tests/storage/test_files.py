@@ -1,0 +1,77 @@
+"""A file is whole or not there."""
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.storage import files
+from mindcv_shufflenet.storage.files import atomic_write
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("old")
+    with pytest.raises(KeyError), atomic_write(path) as file:
+        file.write(b"new")
+        raise KeyError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    """A process ID means nothing in another container or on another machine: there only age tells."""
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    dead, here = done.stdout.strip(), files._pid_namespace()
+    removed = [f".tmp-{here}-{dead}-a", f".tmp-00000000-{dead}-old", ".tmp-1234-old-of-an-older-version"]
+    kept = [f".tmp-{here}-{os.getppid()}-b", f".tmp-00000000-{dead}-new", f".tmp-{dead}-new-of-an-older-version"]
+    for name in removed + kept:
+        (tmp_path / name).write_text("half of a long text")
+    for name in removed[1:]:
+        os.utime(tmp_path / name, (0, time.time() - 25 * 3600))
+    with atomic_write(tmp_path / "a") as file:
+        file.write(b"new")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([*kept, "a"])
+    assert (tmp_path / "a").read_text() == "new"
+
+
+def test_another_boot_and_another_container_are_other_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = {files._pid_namespace.__wrapped__()}
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", lambda path: "another boot")
+        words.add(files._pid_namespace.__wrapped__())
+    with monkeypatch.context() as patch:
+        inode = os.stat("/proc/self/ns/pid").st_ino
+        patch.setattr(os, "stat", lambda path: SimpleNamespace(st_ino=inode + 1))
+        words.add(files._pid_namespace.__wrapped__())
+    assert len(words) == 3
+
+
+def test_a_full_disk_is_told_with_the_path(tmp_path: Path) -> None:
+    """A limit of the file size stands for the full disk."""
+    path = tmp_path / "a"
+    path.write_text("old")
+    code = (
+        "import sys; from mindcv_shufflenet.storage.files import atomic_write\n"
+        "with atomic_write(sys.argv[1]) as file: file.write(bytes(100_000))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        capture_output=True, text=True, cwd=Path(__file__).parents[2],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000)),
+    )  # fmt: skip
+    assert f"UserError: cannot write {path}: File too large" in done.stderr
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("")
+    with pytest.raises(UserError, match="cannot write .*/a/b"), atomic_write(tmp_path / "a" / "b") as file:
+        file.write(b"")

@@ -1,0 +1,94 @@
+"""The training step: its loss and its update against numpy, in every mode."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor, nn
+
+from mindcv_shufflenet.models.registry import create_model
+from mindcv_shufflenet.options.config import parse_config
+from mindcv_shufflenet.parallel.sync_batch_norm import SyncBatchNorm, synchronise_batch_norm
+from mindcv_shufflenet.training.losses import CrossEntropy
+from mindcv_shufflenet.training.step import TrainStep, compiled, mixed_precision
+
+IMAGES, CLASSES, FEATURES = 6, 4, 5
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((IMAGES, FEATURES)).astype(np.float32)
+LABEL = np.array([0, 1, 2, 3, 0, 1], np.int32)
+WEIGHT = RNG.standard_normal((CLASSES, FEATURES)).astype(np.float32)
+
+
+class Linear(nn.Cell):
+    """A dense layer with a mask on its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = nn.Dense(FEATURES, CLASSES, weight_init=Tensor(WEIGHT), has_bias=False)
+
+    def construct(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self.dense(x if mask is None else x * mask)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def by_hand(x: np.ndarray, target: np.ndarray, smoothing: float, limit: float | None) -> tuple[float, np.ndarray, int]:
+    """Loss, weight after one plain gradient step with rate 0.1, and hits."""
+    label = target.argmax(axis=1)
+    target = target * (1 - smoothing) + smoothing / CLASSES
+    probability = softmax(x @ WEIGHT.T)
+    gradient = (probability - target).T @ x / IMAGES
+    if limit is not None:
+        gradient *= min(1, limit / np.linalg.norm(gradient))
+    loss = -(target * np.log(probability)).sum(axis=1).mean()
+    return loss, WEIGHT - 0.1 * gradient, int((probability.argmax(axis=1) == label).sum())
+
+
+@pytest.fixture(params=[{"mode": 0}, {"mode": 1}, {"mode": 1, "jit": False}], ids=["graph", "jit", "eager"])
+def execution(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    ms.set_context(mode=ms.GRAPH_MODE if request.param["mode"] == 0 else ms.PYNATIVE_MODE)
+    yield request.param
+    ms.set_context(mode=ms.GRAPH_MODE)
+
+
+@pytest.mark.parametrize(
+    ("smoothing", "scale", "limit", "masked", "mixed"),
+    [
+        (0.0, 1.0, None, False, False),
+        (0.1, 1024.0, None, True, False),
+        (0.1, 1.0, 0.05, False, True),
+        (0.0, 8.0, 100.0, True, True),
+    ],
+)
+def test_step(
+    execution: dict[str, Any], smoothing: float, scale: float, limit: float | None, masked: bool, mixed: bool
+) -> None:
+    network = Linear()
+    optimizer = nn.SGD(network.trainable_params(), 0.1)
+    step = compiled(parse_config(execution), TrainStep(network, CrossEntropy(smoothing), optimizer, scale, limit))
+    mask = (RNG.random(X.shape) < 0.5).astype(np.float32) * 2 if masked else None
+    target = np.eye(CLASSES, dtype=np.float32)[LABEL]
+    if mixed:
+        target = np.float32(0.7) * target + np.float32(0.3) * np.roll(target, 3, axis=0)
+    loss, correct = step(*(Tensor(value) for value in (X, target if mixed else LABEL, mask) if value is not None))
+    expected_loss, expected_weight, hits = by_hand(X if mask is None else X * mask, target, smoothing, limit)
+    assert float(loss.asnumpy()) == pytest.approx(expected_loss, rel=1e-5)
+    np.testing.assert_allclose(network.dense.weight.asnumpy(), expected_weight, rtol=1e-4, atol=1e-6)
+    assert int(correct.asnumpy()) == hits
+
+
+@pytest.mark.parametrize("level", ["O2", "O3"])
+def test_synchronised_statistics_stay_float32(level: str) -> None:
+    """In float16 they would be rounded at every step, and not move."""
+    network = create_model("shufflenet_v2_x0_5", stem="cifar")
+    synchronise_batch_norm(network, "CPU", 2)
+    cells = [cell for _, cell in mixed_precision(network, level).cells_and_names()]
+    norms = [cell.get_flags() for cell in cells if isinstance(cell, SyncBatchNorm)]
+    assert len(norms) == 56
+    assert all(flags["fp32"] and not flags["fp16"] for flags in norms)
+    assert all(cell.get_flags()["fp16"] for cell in cells if isinstance(cell, nn.Conv2d))
