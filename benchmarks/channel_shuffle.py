@@ -2,9 +2,9 @@
 
     python benchmarks/channel_shuffle.py
 
-``split`` is what ``layers.split_even_odd`` does, ``transpose`` the form with a transpose of planes, ``mindcv`` the one
-of mindcv 0.3. All of them give the even and the odd channels; each is timed in turn within every round. The last line
-is JSON.
+``split`` is what ``layers.channel_shuffle_split`` does, ``transpose`` the form with a transpose of planes, ``mindcv``
+the one of mindcv 0.3. All of them give the even and the odd channels; each is timed in turn within every round. The
+last line is JSON.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from mindcv_shufflenet.models.layers import split_even_odd
+from mindcv_shufflenet.models.layers import channel_shuffle_split
 
 SHAPES = ((32, 116, 28, 28), (32, 232, 14, 14), (32, 464, 7, 7))
 
@@ -42,7 +42,7 @@ def mindcv(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 FORMS: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
-    "split": split_even_odd,
+    "split": channel_shuffle_split,
     "transpose": transpose,
     "mindcv": mindcv,
 }

@@ -20,7 +20,7 @@ from mindcv_shufflenet import create_model, load_weights
 from mindcv_shufflenet.data.datasets import Request, open_split
 from mindcv_shufflenet.data.loader import eval_loader
 from mindcv_shufflenet.options.config import Config, parse_config
-from mindcv_shufflenet.weights.records import default_record
+from mindcv_shufflenet.weights.records import get_pretrained_cfg
 
 
 def features(config: Config, network: ms.nn.Cell, split_name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -53,7 +53,7 @@ def main() -> None:
     arguments = parser.parse_args()
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device("CPU")
-    options = default_record(arguments.model).options() | {
+    options = get_pretrained_cfg(arguments.model).options() | {
         "dataset": arguments.dataset, "data_dir": arguments.data_dir, "batch_size": 100,
         "image_resize": arguments.image_resize, "crop_pct": 1.0,
     }  # fmt: skip

@@ -31,11 +31,12 @@ def train_worker(batch_size: int, resolution: int) -> None:
     """Be one rank: for each number of steps that rank 0 reads, print the seconds of a step and of its exchange."""
     import mindspore as ms
 
-    from mindcv_shufflenet.models.registry import create_model
+    from mindcv_shufflenet.network import create_model
     from mindcv_shufflenet.options.config import parse_config
+    from mindcv_shufflenet.parallel.collectives import AllRanks
     from mindcv_shufflenet.parallel.group import join
+    from mindcv_shufflenet.parallel.startup import set_up
     from mindcv_shufflenet.parallel.world import find_world
-    from mindcv_shufflenet.runtime.device import set_up
     from mindcv_shufflenet.training.step import create_step
 
     group = join(find_world())
@@ -48,16 +49,16 @@ def train_worker(batch_size: int, resolution: int) -> None:
     rng = np.random.default_rng(group.world.rank)
     images = ms.Tensor(rng.standard_normal((batch_size, 3, resolution, resolution), np.float32))
     labels = ms.Tensor(rng.integers(1000, size=batch_size).astype(np.int32))
-    extra = (None, ms.Tensor(0.0, ms.float32)) if size > 1 else ()
+    vote = ms.Tensor(0.0, ms.float32)
+    mean = step.reduce.mean if isinstance(step.reduce, AllRanks) else None
+    tensors = (*(ms.ops.zeros(shape, ms.float32) for shape in mean.shapes),) if mean else ()
 
     def whole() -> None:
-        step(images, labels, *extra)[0].asnumpy()
-
-    tensors = (*(ms.ops.zeros(shape, ms.float32) for shape in step.mean.shapes),) if size > 1 else ()
+        step(images, labels, None, vote)[0].asnumpy()
 
     def exchange() -> None:
-        if size > 1:
-            step.mean(tensors)[-1].asnumpy()
+        if mean:
+            mean(tensors)[-1].asnumpy()
 
     for _ in range(3):
         whole()
@@ -168,16 +169,17 @@ def load_worker(kind: str, data_dir: str) -> None:
     os.sched_setaffinity(0, {0})
     from mindcv_shufflenet.data.datasets import Request, open_split
     from mindcv_shufflenet.data.loader import train_loader
+    from mindcv_shufflenet.data.sources import Files
     from mindcv_shufflenet.options.config import parse_config
 
     dataset = "mindrecord" if kind.startswith("mindrecord") else "imagenet"
     config = parse_config({"dataset": dataset, "batch_size": 32, "color_jitter": None, "drop_remainder": False})
     split = open_split(dataset, Request(Path(data_dir), "val"))
     if kind == "pillow":
-        assert isinstance(split.images, list)
-        files = split.images
+        assert isinstance(split.images, Files)
+        files = split.images.paths
 
-        def read(_: int) -> int:
+        def read(epoch: int) -> int:  # noqa: ARG001 - Pillow reads every epoch in the same order
             return sum(1 for _ in pillow_images(files))
 
     else:

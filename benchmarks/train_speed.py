@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def batch(size: int, resolution: int) -> tuple[np.ndarray, np.ndarray]:
     return images, rng.integers(1000, size=size).astype(np.int32)
 
 
-def mindspore_step(create: Callable[[], object], size: int, resolution: int) -> Step:
+def mindspore_step(create: Callable[[], Any], size: int, resolution: int) -> Step:
     """A step of a MindSpore network in graph mode, by MindSpore's own training cell."""
     import mindspore as ms
     from mindspore import nn
@@ -53,19 +54,17 @@ def ours(size: int, resolution: int) -> Step:
     """Our network under our own training step."""
     import mindspore as ms
 
-    from mindcv_shufflenet.models.registry import create_model
+    from mindcv_shufflenet.network import create_model
     from mindcv_shufflenet.options.config import parse_config
-    from mindcv_shufflenet.training.losses import CrossEntropy
-    from mindcv_shufflenet.training.optim import create_optimizer
-    from mindcv_shufflenet.training.step import TrainStep
+    from mindcv_shufflenet.training.step import create_step
 
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device("CPU")
-    network = create_model("shufflenet_v2_x1_0")
-    optimizer = create_optimizer(parse_config({}), network, np.full(10_000, 0.01))
-    step = TrainStep(network, CrossEntropy(), optimizer)
+    config = parse_config({"device_target": "CPU"})
+    step = create_step(config, create_model("shufflenet_v2_x1_0"), np.full(10_000, 0.01))
     images, labels = (ms.Tensor(array) for array in batch(size, resolution))
-    return lambda: float(step(images, labels)[0].asnumpy())
+    vote = ms.Tensor(0.0, ms.float32)
+    return lambda: float(step(images, labels, None, vote)[0].asnumpy())
 
 
 def mindcv(size: int, resolution: int) -> Step:

@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
-from mindcv_shufflenet.options.config import ACTIONS, NOT_BUILT, Config
-from mindcv_shufflenet.options.types import spell_default, spell_type, spell_value
+from pydantic.fields import FieldInfo
+
+from mindcv_shufflenet.cli.verbs import VERBS
+from mindcv_shufflenet.options.annotations import spell_default, spell_type, spell_value
+from mindcv_shufflenet.options.config import Config
+from mindcv_shufflenet.options.option import Mindcv, Option, option_of
+from mindcv_shufflenet.options.tables import Schema, groups_of
 
 HEAD = """# Options
 
@@ -11,28 +16,53 @@ Every option, as `--name value`, `--name=value` or `name=value` on the command l
 and as `name: value` in a YAML file given by `-c`. The command line goes before the YAML file, which goes before the
 default. A switch may stand alone (`--overwrite`) or be turned off (`--no-shuffle`). Values are written as in YAML; a
 recipe and the command line read Python's `None`, `True` and `(0.08, 1.0)` too. This page is written by `make docs`.
+
+A mindcv command that relies on a default trains otherwise here where the column *mindcv* has a value, which is the
+default in mindcv's `config.py` (main branch of July 2025). A dash marks an option that mindcv does not have.
+
+The last column names the verbs that read an option. `train` and `validate` read the same recipes, so each takes all
+options and prints a note about those that it does not read; the other verbs refuse them.
 """
 
+TABLE = ("| option | type | default | mindcv | meaning | read by |", "|---|---|---|---|---|---|")
 
-def page() -> str:
+
+def page(schema: Schema = Config) -> str:
     """Return the reference page as Markdown."""
     lines = [HEAD]
-    for options in reversed(Config.__bases__):
-        lines += [
-            f"## {(options.__doc__ or '').strip()}\n",
-            "| option | type | default | meaning |",
-            "|---|---|---|---|",
-        ]
-        for name in options.__annotations__:
-            field = Config.model_fields[name]
-            notes = [field.description or ""]
-            if name in NOT_BUILT:
-                notes.append(f"*works now: {', '.join(f'`{spell_value(value)}`' for value in NOT_BUILT[name])}*")
-            if name in ACTIONS:
-                notes.append("*not part of a run's `config.yaml`*")
-            lines.append(f"| `{name}` | {spell_type(field)} | `{spell_default(field)}` | {'; '.join(notes)} |")
+    for title, names in groups_of(schema).items():
+        lines += [f"## {title}\n", *TABLE]
+        lines += [row(name, schema.model_fields[name]) for name in names]
         lines.append("")
     return "\n".join(lines)
+
+
+def row(name: str, field: FieldInfo) -> str:
+    """Return the line of an option."""
+    option = option_of(field)
+    verbs = ", ".join(verb for verb in VERBS if verb in option.read_by)
+    cells = (f"`{name}`", spell_type(field), f"`{spell_default(field)}`", mindcv(option), meaning(field), verbs)
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |")
+
+
+def mindcv(option: Option) -> str:
+    """Return mindcv's default where it is another one, and a dash where mindcv has no such option."""
+    if isinstance(option.mindcv, Mindcv):
+        return "-" if option.mindcv is Mindcv.ABSENT else ""
+    return f"`{spell_value(option.mindcv)}`"
+
+
+def meaning(field: FieldInfo) -> str:
+    """Return what an option means, and what limits it."""
+    option = option_of(field)
+    parts = [field.description or ""]
+    if option.needs:
+        parts.append(f"*needs {option.needs.words}*")
+    if option.works is not None:
+        parts.append(f"*works now: {', '.join(f'`{spell_value(value)}`' for value in option.works)}*")
+    if option.of == "command":
+        parts.append("*not part of a run's `config.yaml`*")
+    return "; ".join(parts)
 
 
 if __name__ == "__main__":

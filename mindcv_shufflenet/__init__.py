@@ -4,30 +4,92 @@ Names are handed on when they are first asked for (PEP 562), so importing the pa
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mindcv_shufflenet.data.datasets import Reader, Request, Split, register_dataset
+    from mindcv_shufflenet.data.prepare import prepare_data
+    from mindcv_shufflenet.data.sources import Files, Pixels
+    from mindcv_shufflenet.data.transforms import create_transform
+    from mindcv_shufflenet.deploy.conversion import convert
+    from mindcv_shufflenet.deploy.predict import predict
+    from mindcv_shufflenet.deploy.predictor import Predictor, inference_model
+    from mindcv_shufflenet.errors import Interrupted, RunError, UserError
+    from mindcv_shufflenet.evaluation.evaluate import evaluate
+    from mindcv_shufflenet.evaluation.verify import verify
+    from mindcv_shufflenet.models.complexity import count
+    from mindcv_shufflenet.models.registry import is_model, list_models
+    from mindcv_shufflenet.network import create_model, get_model, open_network, resolve_preprocessing
+    from mindcv_shufflenet.options.augmentation import Augmentation
+    from mindcv_shufflenet.options.preprocessing import Preprocessing
+    from mindcv_shufflenet.training.train import train
+    from mindcv_shufflenet.weights.load import load_weights
+    from mindcv_shufflenet.weights.records import get_pretrained_cfg
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "create_model": "mindcv_shufflenet.models.registry",
-    "get_model": "mindcv_shufflenet.models.registry",
-    "list_models": "mindcv_shufflenet.models.registry",
-    "load_weights": "mindcv_shufflenet.weights.load",
+    "train": "mindcv_shufflenet.training.train",
+    "evaluate": "mindcv_shufflenet.evaluation.evaluate",
+    "verify": "mindcv_shufflenet.evaluation.verify",
+    "convert": "mindcv_shufflenet.deploy.conversion",
+    "predict": "mindcv_shufflenet.deploy.predict",
+    "prepare_data": "mindcv_shufflenet.data.prepare",
     "Predictor": "mindcv_shufflenet.deploy.predictor",
     "inference_model": "mindcv_shufflenet.deploy.predictor",
+    "create_model": "mindcv_shufflenet.network",
+    "get_model": "mindcv_shufflenet.network",
+    "open_network": "mindcv_shufflenet.network",
+    "resolve_preprocessing": "mindcv_shufflenet.network",
+    "list_models": "mindcv_shufflenet.models.registry",
+    "is_model": "mindcv_shufflenet.models.registry",
+    "get_pretrained_cfg": "mindcv_shufflenet.weights.records",
+    "load_weights": "mindcv_shufflenet.weights.load",
     "count": "mindcv_shufflenet.models.complexity",
+    "create_transform": "mindcv_shufflenet.data.transforms",
+    "register_dataset": "mindcv_shufflenet.data.datasets",
+    "Reader": "mindcv_shufflenet.data.datasets",
+    "Request": "mindcv_shufflenet.data.datasets",
+    "Split": "mindcv_shufflenet.data.datasets",
+    "Files": "mindcv_shufflenet.data.sources",
+    "Pixels": "mindcv_shufflenet.data.sources",
+    "Augmentation": "mindcv_shufflenet.options.augmentation",
+    "Preprocessing": "mindcv_shufflenet.options.preprocessing",
     "UserError": "mindcv_shufflenet.errors",
+    "RunError": "mindcv_shufflenet.errors",
+    "Interrupted": "mindcv_shufflenet.errors",
 }
 __all__ = [
+    "Augmentation",
+    "Files",
+    "Interrupted",
+    "Pixels",
     "Predictor",
+    "Preprocessing",
+    "Reader",
+    "Request",
+    "RunError",
+    "Split",
     "UserError",
     "__version__",
+    "convert",
     "count",
     "create_model",
+    "create_transform",
+    "evaluate",
     "get_model",
+    "get_pretrained_cfg",
     "inference_model",
+    "is_model",
     "list_models",
     "load_weights",
+    "open_network",
+    "predict",
+    "prepare_data",
+    "register_dataset",
+    "resolve_preprocessing",
+    "train",
+    "verify",
 ]
 
 

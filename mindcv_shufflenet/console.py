@@ -1,13 +1,17 @@
-"""The console of a command: what a terminal would obey is escaped, and lines and tables break no word."""
+"""The console of a command: escaped control characters, lines and tables that break no word, progress bars, notes."""
 
 import errno
+import logging
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.measure import Measurement
+from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -90,3 +94,51 @@ def lines_of(table: Table) -> Iterator[str]:
     yield "  ".join(str(column.header) for column in table.columns)
     for cells in zip(*(column.cells for column in table.columns), strict=True):
         yield "  ".join(map(str, cells))
+
+
+@contextmanager
+def progress(
+    description: str, total: int | None, *columns: ProgressColumn, console: Console | None = None, completed: int = 0
+) -> Iterator[Callable[[int], object]]:
+    """Show a progress bar on a terminal, and nothing elsewhere; yields a function that counts finished items.
+
+    Args:
+        description: of the work.
+        total: number of items; None: unknown.
+        columns: of the bar; none: those of rich.
+        console: shows the bar, and removes it at the end; None: standard error, where it stays.
+        completed: items that were finished before.
+    """
+    shown_on = console or Console(stderr=True, force_terminal=sys.stderr.isatty())
+    with Progress(*columns, console=shown_on, transient=console is not None, disable=not shown_on.is_terminal) as bar:
+        task = bar.add_task(description, total=total, completed=completed)
+        yield lambda items: bar.advance(task, items)
+
+
+@contextmanager
+def notes_on(console: Console) -> Iterator[None]:
+    """Show what the package logs as lines ``note: ...`` for a while, each text once."""
+    logger = logging.getLogger(__package__)
+    handler, level = _Notes(console), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _Notes(logging.Handler):
+    """Prints records as notes."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+        self.shown: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text not in self.shown:
+            self.shown.add(text)
+            self.console.print(f"note: {text}")

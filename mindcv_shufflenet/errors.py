@@ -1,4 +1,4 @@
-"""What ends a command early, and how a message names what was probably meant."""
+"""Errors that end a command, and suggestions for misspelt names."""
 
 import difflib
 import functools
@@ -21,13 +21,13 @@ class UserError(Exception):
 
 
 class RunError(Exception):
-    """A run that failed although its input was in order (a NaN loss, a lost rank): one line, exit status 1."""
+    """A run that failed although its input was right (a NaN loss, a lost rank): one line, exit status 1."""
 
     status = 1
 
 
 class Interrupted(BaseException):
-    """A command that a signal stopped; a training has saved its state. As KeyboardInterrupt, it is no error.
+    """A command that a signal stopped; a training has saved its state. Like KeyboardInterrupt, it is no Exception.
 
     Attributes:
         status: the exit status, 128 + the signal's number.
@@ -39,7 +39,7 @@ class Interrupted(BaseException):
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what another program says of its failure, which may be many."""
+    """Return the first line of the text of an error."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
@@ -47,6 +47,11 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """Return `` (did you mean NAME?)`` for a misspelt name, or nothing if none is near."""
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def unknown_name(kind: str, name: str, names: Collection[str]) -> str:
+    """Return the message for a name that does not exist, with the nearest right one and all there are."""
+    return f"unknown {kind} {name}{nearest(name.lower(), names)}; there are {', '.join(names)}"
 
 
 def check_keywords(what: str, given: Iterable[str], allowed: Collection[str]) -> None:
@@ -62,7 +67,7 @@ def check_keywords(what: str, given: Iterable[str], allowed: Collection[str]) ->
 
 
 def check_counts(**values: object) -> None:
-    """Refuse what is no whole number above 0.
+    """Refuse anything but whole numbers above 0.
 
     Raises:
         UserError: naming the first such argument.

@@ -1,4 +1,4 @@
-"""Lines of text that leave the program: control characters are escaped, no word is broken, or nobody reads them."""
+"""Lines of text for terminals: escape control characters, wrap at words, silence a stream."""
 
 import os
 import re
@@ -15,9 +15,9 @@ _WORD = re.compile(r"\s*(?:`[^`]*`|\S)+")
 
 
 def printable(text: str) -> str:
-    """Return a text with control characters escaped as in Python's texts: a terminal would obey them.
+    """Return a text with control characters escaped as in a Python literal, since a terminal would obey them.
 
-    Characters that turn the direction of writing, and those of no meaning, are escaped as well.
+    Characters that change the direction of writing, and unassigned ones, are escaped as well.
     """
     return "".join(
         letter if letter.isprintable() or unicodedata.category(letter) == "Zs" else repr(letter)[1:-1]
@@ -46,12 +46,12 @@ def print_line(line: str, file: IO[str]) -> None:
 
 
 def silence(descriptor: int) -> None:
-    """Let all that is written to an open descriptor from now on, by whomever, go nowhere."""
+    """Discard everything that is written to an open descriptor from now on, by any code."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
 
 
 def output_error(error: OSError) -> RunError:
-    """Return what tells that the output could not be written."""
+    """Return the error of an output that cannot be written."""
     return RunError(f"cannot write the output: {error.strerror}; make room")

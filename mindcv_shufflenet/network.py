@@ -1,187 +1,195 @@
-"""The options that belong to weights: what their file, their run directory and their record say of network and input.
+"""The one road to a network: from options, a name, a run directory or a file to a network with its weights."""
 
-Stem, pool and preprocessing leave no trace in a network's shapes, so weights would load into a network that they do not
-fit and be fed what they were not trained on. What the user says goes first; then the file's own metadata, the run
-directory that it lies in, the record that a tag names, and last the project whose parameter names the file has.
-"""
-
-from collections.abc import Collection
+import inspect
+import logging
+import os
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from mindspore import nn
+
+from mindcv_shufflenet.errors import UserError, check_keywords
+from mindcv_shufflenet.families import FAMILIES, find_family
+from mindcv_shufflenet.models.registry import build
 from mindcv_shufflenet.options.config import Config
-from mindcv_shufflenet.storage.download import fetch_to_cache
-from mindcv_shufflenet.storage.run_directory import OPTIONS_FILE, Classes, HeldOut, RunRecord, read_run_of
-from mindcv_shufflenet.weights.load import Weights, read_weights
-from mindcv_shufflenet.weights.metadata import DATA_OPTIONS, NETWORK_OPTIONS, PREPROCESSING_OPTIONS
-from mindcv_shufflenet.weights.names import POOL_OF_LAYOUT
-from mindcv_shufflenet.weights.records import (
-    ALIASES,
-    RECORDS,
-    TAG_OF_DIALECT,
-    Record,
-    default_record,
-    fetch_record,
-    find_record,
-)
+from mindcv_shufflenet.options.names import WEIGHTS_SUFFIXES
+from mindcv_shufflenet.options.preprocessing import Preprocessing
+from mindcv_shufflenet.options.tables import names_of
+from mindcv_shufflenet.storage.run_directory import RunDirectory
+from mindcv_shufflenet.weights.load import Weights, load_weights
+from mindcv_shufflenet.weights.provenance import Settled, settle
+from mindcv_shufflenet.weights.records import get_pretrained_cfg, parse_name
+
+_logger = logging.getLogger(__name__)
 
 
-class Source(NamedTuple):
-    """Something that tells options of weights: its name for messages, and the options."""
-
-    name: str
-    options: dict[str, Any]
-
-
-class Settled(NamedTuple):
-    """Options that belong to the weights taken over.
+class Opened(NamedTuple):
+    """A network and what belongs to its weights.
 
     Attributes:
-        config: the options.
-        notes: a line for each source that changed some, and for what nothing tells.
-        told: names of the options that something tells.
-        classes: that the weights were trained on; None where nothing tells.
-        held_out: the validation images that their run has drawn; None where it has drawn none.
+        network: with its weights, or newly drawn ones where the options name none.
+        preprocessing: of the images that it is fed.
+        class_names: the name of each class; None where nothing tells them.
+        notes: a line for each thing that the user may not expect.
     """
 
-    config: Config
+    network: nn.Cell
+    preprocessing: Preprocessing
+    class_names: tuple[str, ...] | None
     notes: list[str]
-    told: frozenset[str]
-    classes: Classes | None
-    held_out: HeldOut | None
 
 
-def network_options(config: Config) -> dict[str, Any]:
-    """The options that decide how a network computes, as arguments of ``create_model``."""
-    return {name: getattr(config, name) for name in NETWORK_OPTIONS}
-
-
-def resolve_alias(config: Config) -> Config:
-    """Replace another project's name of a model by ours."""
-    return config.replace(model=ALIASES[config.model]) if config.model in ALIASES else config
-
-
-def record_of(config: Config) -> Record | None:
-    """Return the record that the options name, by a tag or by ``pretrained``.
-
-    Raises:
-        UserError: there is none of that name.
-    """
-    return default_record(config.model) if config.pretrained else find_record(config.model)
-
-
-def open_weights(config: Config) -> Weights | None:
-    """Read the weights that the options name, from a record, an address or a file; None if they name none.
-
-    Raises:
-        UserError: they cannot be fetched or read.
-    """
-    if "://" in config.ckpt_path:
-        return read_weights(fetch_to_cache(config.ckpt_path), config.ckpt_key)
-    if config.ckpt_path:
-        return read_weights(config.ckpt_path, config.ckpt_key)
-    return read_weights(fetch_record(default_record(config.model))) if config.pretrained else None
-
-
-def settle(config: Config, given: Collection[str], weights: Weights | None, *, with_data: bool = False) -> Settled:
-    """Take over the options that belong to the weights, where the user has not said otherwise.
+def open_network(
+    options: Mapping[str, Any] | Settled, num_classes: int | None = None, *, is_start: bool = False
+) -> Opened:
+    """Build the network that options mean, and fill it with its weights.
 
     Args:
-        config: the options.
-        given: the names of the options that the user gave.
-        weights: what :func:`open_weights` returned; None if they are not read.
-        with_data: take over, too, which images the weights were validated on.
+        options: by name, as a recipe has them; or what :func:`settle` made of them, where something had to be looked
+            at before the network is built, such as the data.
+        num_classes: length of the logits. None: as the options say, as the weights have, or 1000.
+        is_start: a training starts from the weights. ``reset_classifier`` and ``allow_missing`` are read then, and
+            published weights of other classes lose their classifier.
+
+    Raises:
+        UserError: an option is wrong, or the weights cannot be had or do not fit.
     """
-    notes = ["pretrained is not read, since ckpt_path is given"] if config.pretrained and config.ckpt_path else []
-    run = read_run_of(config.ckpt_path)
-    notes += run.notes
-    own = weights.metadata if weights else None
-    recorded = _recorded(weights, run)
-    changes: list[Source] = []
-    if "model" not in given:
-        config = _take_over(config, (), [_only(source, ("model",)) for source in recorded], changes)
-    sources = _sources(config, weights, recorded)
-    if with_data:
-        sources += [_only(source, _data_names(config, given, source)) for source in recorded]
-    config = _take_over(config, given, sources, changes)
-    notes += _told(changes)
-    told = frozenset(name for source in [*recorded, *sources] for name in source.options)
-    if weights and "mean" not in told:
-        notes += _assumed(config, given, weights)
-    return Settled(config, notes, told, (own and own.classes) or run.classes, run.held_out)
+    settled = options if isinstance(options, Settled) else settle(options)
+    config, weights = settled.config, settled.weights
+    classes = num_classes
+    if classes is None:
+        classes = config.num_classes or (weights and weights.num_classes) or 1000
+    network, notes = build_with_weights(
+        config.model_name.model,
+        weights,
+        reset_classifier=is_start and (config.reset_classifier or _is_of_others(config, weights, classes)),
+        allow_missing=config.allow_missing if is_start else (),
+        num_classes=classes,
+        drop_rate=config.drop_rate,
+        **{name: getattr(config, name) for name in names_of("network")},
+    )
+    known = settled.classes
+    names = known.names if known and len(known.names) == classes else None
+    return Opened(network, settled.preprocessing, names, settled.notes + notes)
 
 
-def _take_over(config: Config, given: Collection[str], sources: list[Source], changes: list[Source]) -> Config:
-    """Set the options that the sources tell, the strongest source last, and add what that changes to ``changes``."""
-    told = {name: source for source in sources for name in source.options if name not in given}
-    values = {name: source.options[name] for name, source in told.items()}
-    present = _effective(config)
-    for source in sources:
-        new = {name: values[name] for name in told if told[name] is source and values[name] != present.get(name)}
-        changes.append(Source(source.name, new))
-    return config.replace(**values) if values else config
+def build_with_weights(
+    model: str,
+    weights: Weights | None,
+    *,
+    reset_classifier: bool = False,
+    allow_missing: Sequence[str] = (),
+    **arguments: Any,
+) -> tuple[nn.Cell, list[str]]:
+    """Build a network and fill it with weights, if there are any.
+
+    Args:
+        model: one of :func:`list_models`.
+        weights: None: the network keeps its newly drawn ones.
+        reset_classifier: as :func:`load_weights` takes it, like ``allow_missing``.
+        allow_missing: names, with wildcards, of parameters that the weights may lack.
+        arguments: of :func:`build`.
+
+    Returns:
+        The network, and the notes of :func:`load_weights`.
+
+    Raises:
+        UserError: the network refuses an argument, or the weights do not fit.
+    """
+    network = build(model, **arguments)
+    if weights is None:
+        return network, []
+    return network, load_weights(network, weights, reset_classifier=reset_classifier, allow_missing=allow_missing)
 
 
-def _told(changes: list[Source]) -> list[str]:
-    """Return a line for each source that has changed something."""
-    lines: dict[str, list[str]] = {}
-    for source in changes:
-        lines.setdefault(source.name, []).extend(f"{name}={value}" for name, value in source.options.items())
-    return [f"from {name}: {', '.join(parts)}" for name, parts in lines.items() if parts]
+def create_model(
+    name: str,
+    *,
+    pretrained: bool = False,
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    checkpoint_path: str | os.PathLike[str] = "",
+    **options: Any,
+) -> nn.Cell:
+    """Build a network, with published weights, those of a file, or newly drawn ones (``mindspore.set_seed``).
+
+    Args:
+        name: one of :func:`list_models`, with or without a tag of weights, which sets layout and pool.
+        pretrained: load the published weights of the tag, or mindcv's; they are fetched at the first use. With another
+            ``num_classes`` than theirs the classifier is drawn anew, which is logged.
+        num_classes: length of the logits.
+        in_channels: channels of the input.
+        checkpoint_path: load this file, of any kind that ``convert`` reads. What it tells of the network (layout, stem,
+            pool) is taken over where ``options`` do not say otherwise.
+        options: arguments of the network's class, such as ``layout``, ``stem``, ``pool``, ``drop_rate``; and
+            ``features_only``, ``out_indices``: return the maps at several strides instead of logits.
+
+    Raises:
+        UserError: an unknown name, with the nearest right one, an argument that the network refuses, or weights that
+            cannot be fetched or do not fit.
+    """
+    model = parse_name(str(name)).model
+    find_family(model)
+    _check_arguments(options)
+    if pretrained and checkpoint_path:
+        raise UserError("pretrained and checkpoint_path are both given; leave one out")
+    checkpoint_path = checkpoint_path or ""
+    if not isinstance(checkpoint_path, str | os.PathLike):
+        raise UserError(f"{type(checkpoint_path).__name__} is no weights: give a file's path")
+    given = {name: value for name, value in options.items() if value is not None}
+    known = {name: given[name] for name in names_of("network") if name in given}
+    settled = settle({"model": str(name), "pretrained": bool(pretrained), "ckpt_path": checkpoint_path, **known})
+    told = {name: getattr(settled.config, name) for name in names_of("network") if name in settled.told}
+    arguments = told | given | {"num_classes": num_classes, "in_channels": in_channels}
+    reset = _is_of_others(settled.config, settled.weights, num_classes)
+    network, notes = build_with_weights(model, settled.weights, reset_classifier=reset, **arguments)
+    for note in settled.notes:
+        _logger.info("%s: %s", name, note)
+    for note in notes:
+        _logger.log(logging.WARNING if reset else logging.INFO, "%s: %s", name, note)
+    return network
 
 
-def _data_names(config: Config, given: Collection[str], source: Source) -> tuple[str, ...]:
-    """The options of data that a source may tell: none if the user names another data set."""
-    is_other = "dataset" in given and source.options.get("dataset") != config.dataset
-    return () if is_other else ("data_dir", *DATA_OPTIONS)
+def get_model(name: str, **options: Any) -> nn.Cell:
+    """Build a network; mmpretrain's and torchvision's name of :func:`create_model`."""
+    return create_model(name, **options)
 
 
-def _sources(config: Config, weights: Weights | None, recorded: list[Source]) -> list[Source]:
-    """What says something of the weights of the configured network, the weakest first."""
-    names = (*NETWORK_OPTIONS, *PREPROCESSING_OPTIONS)
-    record = record_of(config)
-    recorded = [source for source in recorded if source.options["model"].partition(".")[0] == config.network]
-    sources = []
-    tag = TAG_OF_DIALECT.get(weights.dialect) if weights else None
-    origins = sorted((r for r in RECORDS.values() if r.tag == tag), key=lambda r: r.model != config.network)
-    if weights and origins and not record and not recorded:
-        origin = origins[0]  # of this model, or of another one of that project
-        name = f"the record {origin.name}, since {weights.source} has {weights.dialect}'s names"
-        sources.append(Source(name, origin.options()))
-    if record:
-        sources.append(Source(f"the record {record.name}", record.options()))
-    if weights and weights.layout:
-        known = {"layout": weights.layout, **weights.options}
-        if weights.dialect != "mindspore":
-            known["pool"] = weights.pool
-        sources.append(Source(weights.source, known))
-    return sources + [_only(source, names) for source in recorded]
+def resolve_preprocessing(name_or_run: str | os.PathLike[str]) -> Preprocessing:
+    """Return the preprocessing that weights were trained with.
+
+    Args:
+        name_or_run: a model with a tag (``shufflenet_v2_x1_0.tv_in1k``); a model without one, which means the weights
+            that ``pretrained`` fetches; a run directory; or a weights file. No weights are fetched.
+
+    Raises:
+        UserError: there are no such weights, or nothing tells their preprocessing.
+    """
+    path = Path(name_or_run)
+    if path.is_dir():
+        run = RunDirectory(path).read()
+        if not run.options:
+            raise UserError(f"{path} has no config.yaml of a run: {'; '.join(run.notes) or 'give a run directory'}")
+        return Preprocessing.from_options(run.options)
+    if path.exists() or path.suffix.lower() in WEIGHTS_SUFFIXES:
+        return settle({"ckpt_path": str(path)}).preprocessing
+    return get_pretrained_cfg(str(name_or_run)).preprocessing
 
 
-def _recorded(weights: Weights | None, run: RunRecord) -> list[Source]:
-    """What a training has written of its network, the weaker first: the run directory, the file itself."""
-    sources = []
-    if run.options:
-        sources.append(Source(str(run.folder / OPTIONS_FILE), run.options))
-    if weights and weights.metadata:
-        sources.append(Source(weights.source, weights.metadata.options))
-    return sources
+def _check_arguments(options: Collection[str]) -> None:
+    """Refuse a keyword argument of :func:`create_model` that no family and no model takes.
+
+    Raises:
+        UserError: with the nearest right one.
+    """
+    parameters = [p for call in (create_model, build) for p in inspect.signature(call).parameters.values()]
+    own = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    network_options = [option for family in FAMILIES.values() for option in family.options]
+    check_keywords("create_model", options, dict.fromkeys([*own, *network_options]))
 
 
-def _only(source: Source, names: Collection[str]) -> Source:
-    return Source(source.name, {name: source.options[name] for name in names if name in source.options})
-
-
-def _assumed(config: Config, given: Collection[str], weights: Weights) -> list[str]:
-    """Say what is assumed of weights of which nothing tells how they were trained."""
-    present = _effective(config)
-    names = [name for name in ("stem", "pool", *PREPROCESSING_OPTIONS) if name not in given]
-    assumed = ", ".join(f"{name}={present[name]}" for name in names)
-    return [f"{weights.source} does not say how its network was trained; assumed is {assumed}"] if names else []
-
-
-def _effective(config: Config) -> dict[str, Any]:
-    """The options, with the defaults that the network would choose by itself."""
-    present = config.recipe()
-    present["layout"] = present["layout"] or "megvii"
-    present["pool"] = present["pool"] or POOL_OF_LAYOUT[present["layout"]]
-    return present
+def _is_of_others(config: Config, weights: Weights | None, num_classes: int) -> bool:
+    """Whether these are published weights for another number of classes."""
+    is_published = config.pretrained and not config.ckpt_path
+    return weights is not None and is_published and weights.num_classes not in (None, num_classes)

@@ -4,7 +4,6 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,53 @@ CORES = os.sched_getaffinity(0)
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # MindSpore's threads spin while they wait: two processes that share two cores take thrice the time of one alone.
     os.sched_setaffinity(0, {sorted(CORES)[int(worker.removeprefix("gw")) % len(CORES)]})
+
+# Folders and files whose tests compile networks or start whole commands: `make check` leaves them out.
+TESTS = Path(__file__).parent
+COMPILES = [
+    TESTS / name
+    for name in (
+        "cli/test_convert.py",
+        "cli/test_data.py",
+        "cli/test_finetune.py",
+        "cli/test_interrupted.py",
+        "cli/test_mpirun.py",
+        "cli/test_mpirun_faults.py",
+        "cli/test_msrun.py",
+        "cli/test_output.py",
+        "cli/test_photos.py",
+        "cli/test_predict.py",
+        "cli/test_resume.py",
+        "cli/test_train.py",
+        "cli/test_validate.py",
+        "cli/test_verify.py",
+        "data/test_records.py",
+        "deploy",
+        "evaluation/test_evaluator.py",
+        "families",
+        "models/test_base.py",
+        "models/test_complexity.py",
+        "models/test_shufflenet_v2.py",
+        "report",
+        "test_packaging.py",
+        "test_toy_family.py",
+        "training/test_step.py",
+        "training/test_train.py",
+        "weights/test_layout.py",
+        "weights/test_load.py",
+        "weights/test_onnx_graph.py",
+        "weights/test_onnx_weights.py",
+    )
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of ``COMPILES``."""
+    if missing := [str(path) for path in COMPILES if not path.exists()]:
+        raise pytest.UsageError(f"COMPILES in {__file__} names what is not there: {', '.join(missing)}")
+    for item in items:
+        if any(item.path.is_relative_to(path) for path in COMPILES):
+            item.add_marker(pytest.mark.compiles)
 
 
 @pytest.fixture(scope="session")
@@ -46,26 +92,6 @@ def graph_mode() -> None:
 
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device("CPU")
-
-
-@contextmanager
-def small_network() -> Iterator[None]:
-    """Let this process use the network of one block a stage."""
-    from mindcv_shufflenet.models import shufflenet_v2
-    from mindcv_shufflenet.weights import convert, names, onnx_graph
-    from tests.cli.small import SMALL_BLOCKS
-
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (names, convert, onnx_graph, shufflenet_v2):
-            patch.setattr(module, "STAGE_BLOCKS", SMALL_BLOCKS)
-        yield
-
-
-@pytest.fixture
-def small() -> Iterator[None]:
-    """Let a test use the small network."""
-    with small_network():
-        yield
 
 
 @pytest.fixture

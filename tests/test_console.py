@@ -2,18 +2,19 @@
 
 import io
 import os
+from typing import Any
 
 import pytest
 from rich.table import Table
 
-from mindcv_shufflenet.console import SafeConsole
+from mindcv_shufflenet.console import SafeConsole, progress
 from mindcv_shufflenet.errors import RunError
 
 
 def shown(thing: object, width: int | None) -> list[str]:
     """What is printed on a terminal of some columns; None: on something else."""
     stream = io.StringIO()
-    terminal = {"force_terminal": True, "width": width, "color_system": None} if width else {}
+    terminal: dict[str, Any] = {"force_terminal": True, "width": width, "color_system": None} if width else {}
     SafeConsole(file=stream, legacy_windows=False, **terminal).print(thing)
     return [line.rstrip() for line in stream.getvalue().splitlines()]
 
@@ -75,6 +76,7 @@ def test_a_full_disk_ends_all_but_a_training(survives: bool) -> None:
         else:
             with pytest.raises(RunError, match="cannot write the output: No space left on device"):
                 console.print("one")
+        assert console.lost is not None
         assert console.lost.strerror == "No space left on device"
 
 
@@ -86,3 +88,11 @@ def test_a_reader_that_leaves_ends_nothing() -> None:
         console.print("one")
         console.print("two")
     assert isinstance(console.lost, BrokenPipeError)
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_progress_bar_is_for_terminals_alone(is_terminal: bool) -> None:
+    stream = io.StringIO()
+    with progress("counting", 4, console=SafeConsole(file=stream, force_terminal=is_terminal)) as advance:
+        advance(4)
+    assert ("counting" in stream.getvalue() and "100%" in stream.getvalue()) == is_terminal

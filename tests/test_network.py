@@ -1,114 +1,74 @@
-"""Which options belong to weights, and which source has the last word."""
+"""The one road to a network with its weights."""
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import yaml
 
-from mindcv_shufflenet.network import Settled, open_weights, settle
+from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.network import create_model, open_network, resolve_preprocessing
 from mindcv_shufflenet.options.config import Config, parse_config
 from mindcv_shufflenet.storage.run_directory import Classes
-from mindcv_shufflenet.weights.formats import write_arrays
-from mindcv_shufflenet.weights.load import read_weights
-from mindcv_shufflenet.weights.metadata import Metadata, metadata_of, parse_metadata
-from tests.weights.networks import arrays_of, random_network
+from mindcv_shufflenet.weights.checkpoint import save_checkpoint
+from mindcv_shufflenet.weights.metadata import metadata_of
+from tests.weights.networks import arrays_of, random_network, same
 
 MODEL = "shufflenet_v2_x0_5"
-CLASSES = Classes(("a", "b"), {"a": 0, "b": 1})
+MEAN = [11.0, 12.0, 13.0]
 
 
 @pytest.fixture(scope="module")
-def arrays() -> dict[str, np.ndarray]:
-    return arrays_of(random_network(MODEL, num_classes=2))
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights whose file tells everything of them."""
+    path = tmp_path_factory.mktemp("weights") / "any.ckpt"
+    options = parse_config({"model": MODEL, "stem": "cifar", "layout": "megvii", "mean": MEAN, "image_resize": 32})
+    classes = Classes(("cat", "dog", "owl"), {"cat": 0, "dog": 1, "owl": 2})
+    save_checkpoint(random_network(MODEL, num_classes=3, stem="cifar"), path, metadata_of(options, classes, 5))
+    return path
 
 
-def settled(path: Path, *, with_data: bool = False, **given: Any) -> Settled:
-    config = parse_config(given | {"ckpt_path": str(path)})
-    return settle(config, given, open_weights(config), with_data=with_data)
+def test_a_file_opens_with_all_that_belongs_to_it(checkpoint: Path) -> None:
+    opened = open_network({"ckpt_path": str(checkpoint)})
+    assert same(arrays_of(opened.network), arrays_of(random_network(MODEL, num_classes=3, stem="cifar")))
+    assert opened.class_names == ("cat", "dog", "owl")
+    assert (opened.preprocessing.mean, opened.preprocessing.image_resize) == (tuple(MEAN), 32)
+    assert any("stem=cifar" in note for note in opened.notes)
 
 
-def write_run(folder: Path, **options: Any) -> None:
-    (folder / "config.yaml").write_text(yaml.safe_dump(Config(model=MODEL, **options).recipe()))
+def test_a_classifier_is_drawn_anew_only_where_a_training_starts(checkpoint: Path) -> None:
+    options = {"ckpt_path": str(checkpoint), "reset_classifier": True}
+    with pytest.raises(UserError, match="it tells 3 classes and 7 are asked for"):
+        open_network(options, 7)
+    opened = open_network(options, 7, is_start=True)
+    assert arrays_of(opened.network)["classifier.weight"].shape == (7, 1024)
+    assert opened.class_names is None
+    assert "the classifier starts anew; all other weights are the checkpoint's" in opened.notes
 
 
-@pytest.mark.parametrize(
-    ("given", "dataset", "data_dir"),
-    [
-        ({}, "folder", "photos"),
-        ({"data_dir": "moved"}, "folder", "moved"),
-        ({"dataset": "folder"}, "folder", "photos"),
-        ({"dataset": "imagenet"}, "imagenet", "./"),
-    ],
-)
-def test_the_folder_of_another_data_set_is_not_taken(
-    given: dict[str, Any], dataset: str, data_dir: str, arrays: dict[str, np.ndarray], tmp_path: Path
-) -> None:
-    write_arrays(arrays, tmp_path / "net.npz")
-    write_run(tmp_path, dataset="folder", data_dir="photos")
-    config = settled(tmp_path / "net.npz", with_data=True, **given).config
-    assert (config.dataset, config.data_dir) == (dataset, data_dir)
-    assert settled(tmp_path / "net.npz").config.dataset == "imagenet"
+def test_without_weights_a_network_is_drawn() -> None:
+    opened = open_network({"model": MODEL, "num_classes": 4})
+    assert arrays_of(opened.network)["classifier.weight"].shape == (4, 1024)
+    assert (opened.class_names, opened.notes) == (None, [])
 
 
-def test_the_user_then_the_file_then_its_folder_then_a_tag_then_the_names(
-    arrays: dict[str, np.ndarray], tmp_path: Path
-) -> None:
-    """Each of them tells another channel mean."""
-    path = tmp_path / "net.npz"
-    megvii = arrays_of(random_network(MODEL, num_classes=2), "megvii")
-    write_arrays(megvii, path)
-    got = settled(path, model=MODEL)
-    assert (got.config.channel_order, got.config.pool, got.config.mean) == ("bgr", "pad", [0, 0, 0])
-    assert any(f"the record {MODEL}.megvii_in1k, since {path} has megvii's names" in note for note in got.notes)
-    got = settled(path, model=f"{MODEL}.mindcv_in1k")
-    assert (got.config.channel_order, got.config.mean[0]) == ("rgb", 123.675)
-    write_run(tmp_path, mean=[11.0] * 3, stem="cifar", pool="same", layout="megvii")
-    got = settled(path, model=f"{MODEL}.mindcv_in1k")
-    assert (got.config.mean[0], got.config.stem, got.config.pool) == (11, "cifar", "same")
-    own = parse_config({"model": MODEL, "layout": "megvii", "pool": "same", "mean": [12.0] * 3})
-    write_arrays(megvii, path, metadata_of(own, CLASSES, 3).dump())
-    got = settled(path)
-    assert (got.config.mean[0], got.config.stem, got.classes) == (12, "imagenet", CLASSES)
-    assert settled(path, mean=[13.0] * 3).config.mean[0] == 13
-    assert {"mean", "stem", "model", "dataset"} <= got.told
+def test_the_preprocessing_of_a_name_a_run_and_a_file(checkpoint: Path, tmp_path: Path) -> None:
+    assert resolve_preprocessing("shufflenet_v2_x1_5.tv_in1k").resize == 232
+    assert resolve_preprocessing("shufflenet_v2_x1_5").resize_backend == "opencv"  # mindcv's weights
+    assert resolve_preprocessing(checkpoint).mean == tuple(MEAN)
+    (tmp_path / "config.yaml").write_text(
+        f"mean: {MEAN}\nmodel: m\nstem: cifar\nresize_backend: pillow\nckpt_save_dir: x\n"
+    )
+    run = resolve_preprocessing(tmp_path)
+    assert (run.mean, run.resize_backend, run.std) == (tuple(MEAN), "pillow", tuple(Config().std))
+    for name, message in (("shufflenet_v2_x9", "no published weights"), (tmp_path / "none.ckpt", "no checkpoint")):
+        with pytest.raises(UserError, match=message):
+            resolve_preprocessing(name)
+    with pytest.raises(UserError, match=r"has no config\.yaml of a run"):
+        resolve_preprocessing(checkpoint.parent)
 
 
-def test_a_project_without_a_record_of_the_model_tells_its_preprocessing(tmp_path: Path) -> None:
-    path = tmp_path / "net.npz"
-    write_arrays(arrays_of(random_network(MODEL, num_classes=2, layout="torchvision"), "mmpretrain"), path)
-    got = settled(path, model=MODEL)
-    assert got.config.resize_backend == "pillow"
-    assert any("the record shufflenet_v2_x1_0.mmpretrain_in1k, since" in note for note in got.notes)
-
-
-def test_what_nothing_tells_is_assumed_aloud(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
-    path = tmp_path / "net.npz"
-    write_arrays(arrays, path)
-    got = settled(path, model=MODEL, stem="cifar")
-    assert got.told == {"layout"}
-    assert f"{path} does not say how its network was trained; assumed is pool=same, image_resize=224" in got.notes[-1]
-    assert "stem" not in got.notes[-1]
-
-
-def test_metadata_come_back_and_nonsense_is_told(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
-    config = parse_config({"model": MODEL, "layout": "megvii", "pool": "same"})
-    metadata = metadata_of(config, CLASSES, 7)
-    assert parse_metadata(metadata.dump()) == metadata
-    assert parse_metadata(Metadata({"model": MODEL}).dump()) == Metadata({"model": MODEL})
-    whole = metadata.dump()
-    for text, message in (
-        *((text, "they are damaged") for text in ("{}", "[]", "null", "[" * 5000, whole[:-2])),
-        (whole.replace('"epoch": 7', '"epoch": "x"'), "epoch=x is no number"),
-        (whole.replace('"format": 1', '"format": 2'), "they are of format 2 and this version reads 1"),
-        (whole.replace('"stem": "imagenet"', '"stem": "flower"'), "stem=flower"),
-        (whole.replace('"b": 1', '"b": 5'), "indices are not of those names"),
-        (whole.replace(f'"model": "{MODEL}", ', ""), "they name no model"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            parse_metadata(text)
-        write_arrays(arrays, tmp_path / "net.npz", text)
-        weights = read_weights(tmp_path / "net.npz")
-        assert weights.metadata is None
-        assert f"what {tmp_path}/net.npz tells of its network is not read: " in weights.notes[0]
+def test_none_is_no_checkpoint_and_no_class_is_refused() -> None:
+    nothing: Any = {"checkpoint_path": None, "pretrained": None}
+    assert arrays_of(create_model(MODEL, **nothing))["classifier.weight"].shape[0] == 1000
+    with pytest.raises(UserError, match="num_classes=0: it must be a whole number above 0"):
+        open_network({"model": MODEL}, num_classes=0)

@@ -5,9 +5,13 @@ import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from mindcv_shufflenet import signals
+from mindcv_shufflenet.errors import Interrupted
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
@@ -52,10 +56,64 @@ def test_a_signal_that_has_come_interrupts() -> None:
     ]
 
 
+def test_a_signal_stops_between_two_items() -> None:
+    """The item during whose computation it comes is not given."""
+
+    def items() -> Iterator[int]:
+        yield 1
+        os.kill(os.getpid(), signal.SIGUSR1)
+        yield 2
+
+    given = []
+    with pytest.raises(Interrupted) as caught:
+        for item in signals.checked(items()):
+            given.append(item)
+    assert (given, caught.value.status) == ([1], 128 + signal.SIGUSR1)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+
+
 def test_what_was_ignored_at_the_start_stays_ignored() -> None:
     lines = run(signal.SIGHUP, signal.SIGUSR1)
     assert lines[4:] == ["SIGHUP ignored"] * 2 + ["SIGUSR1 ignored"] * 2
     assert lines[:4] == ["SIGINT 130", "SIGINT KeyboardInterrupt", "SIGTERM 143", "SIGTERM 143"]
+
+
+# Sends a signal to a thread that does not block it, as MindSpore's threads in a notebook do not.
+ELSEWHERE = """
+import signal, threading, time
+from mindcv_shufflenet import signals
+from mindcv_shufflenet.errors import Interrupted
+
+done = threading.Event()
+thread = threading.Thread(target=done.wait)
+thread.start()
+before = signal.getsignal(signal.SIGTERM)
+with signals.held():
+    signal.pthread_kill(thread.ident, signal.SIGTERM)
+    time.sleep(0.1)
+    print(signals.take().name, signals.take())
+print(signal.getsignal(signal.SIGTERM) is before)
+with signals.held():
+    with signals.held():
+        signal.pthread_kill(thread.ident, signal.SIGINT)
+        time.sleep(0.1)
+    try:
+        signals.check()
+    except Interrupted as error:
+        print(error.status)
+try:
+    with signals.held():
+        signal.pthread_kill(thread.ident, signal.SIGINT)
+        time.sleep(0.1)
+except KeyboardInterrupt:
+    print("afterwards as before")
+done.set()
+"""
+
+
+def test_a_signal_that_another_thread_takes_is_held_as_well() -> None:
+    done = subprocess.run([sys.executable, "-c", ELSEWHERE], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ["SIGTERM None", "True", "130", "afterwards as before"], done.stderr
 
 
 # Waits for a signal in the place of a verb.

@@ -1,13 +1,13 @@
-"""How a command ends that fails: no memory, an output that cannot be written, a path, or a fault of the program."""
+"""Unforeseen failures of a command: no memory, an output or path that cannot be used, a fault of the program."""
 
 import errno
 import re
 import sys
 import traceback
 
-from mindcv_shufflenet.cli.verbs import VERBS
 from mindcv_shufflenet.errors import RunError, first_line
 from mindcv_shufflenet.lines import output_error, silence
+from mindcv_shufflenet.options.tables import saves_memory
 from mindcv_shufflenet.parallel.group import current
 
 # MindSpore raises RuntimeErrors; its words differ from kernel to kernel and in the data pipeline.
@@ -15,9 +15,6 @@ _MINDSPORE = re.compile(
     r"out of memory|bad_alloc|memory (is)?n[o']t enough|fail(ed)? to allocate|(alloc\w*|memory) (\w+ )?fail",
     re.IGNORECASE,
 )
-
-# Options that make the arrays of a command smaller, the one that does most first.
-_SMALLER = ("batch_size", "image_resize", "num_parallel_workers")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -29,13 +26,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def _smaller(verb: str | None) -> str:
     """Return a line that says what makes a verb use less memory."""
-    options = [f"--{name}" for name in _SMALLER if verb in VERBS and name in VERBS[verb].options]
+    options = [f"--{name}" for name in saves_memory(verb)] if verb else []
     advice = f"give a smaller {' or '.join(options)}, or " if options else ""
     return f"there is not enough memory; {advice}end other programs"
 
 
 def _output_failed(error: OSError) -> int:
-    """End quietly where the reader of our output, ``head`` for example, has seen enough, else say why it failed."""
+    """End quietly if the reader of the output has closed it, as ``head`` does; else report why it failed."""
     if not isinstance(error, BrokenPipeError) and error.errno != errno.ENOSPC:
         raise error
     silence(sys.stdout.fileno())
@@ -46,7 +43,7 @@ def _output_failed(error: OSError) -> int:
 
 
 def end(error: Exception, verb: str | None) -> int:
-    """Tell of an error that no part of the program has put into a line, and return the exit status.
+    """Report an error that no other part of the program has turned into a line, and return the exit status.
 
     Raises:
         Exception: the error again if it is a fault of the program, in a job of one process. Of several ranks each one

@@ -1,23 +1,41 @@
-"""The verbs of the command line: what each does, what it takes, and an example of it."""
+"""The verbs of the command line: what each does, its own arguments, and examples of it.
+
+Which options a verb reads stands in the schema.
+"""
 
 import argparse
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mindcv_shufflenet.options.config import Config
-from mindcv_shufflenet.options.schema import COMMON, TRAINING
-from mindcv_shufflenet.options.types import is_boolean, is_list, spell_default
+from mindcv_shufflenet.options.names import WEIGHTS_SUFFIXES
 
-# What weights/formats.py and weights/keys.py know, said here so that --help needs neither numpy nor MindSpore.
-KEYS = ("mindspore", "megvii", "torchvision", "mmpretrain")
-WEIGHTS_SUFFIXES = (".ckpt", ".safetensors", ".npz", ".onnx", ".pth", ".pt")
 
-# Options of the schema that a verb takes which needs not all of them.
-_MACHINE = ("mode", "device_target", "num_parallel_workers", "batch_size")
-_NETWORK = ("model", "num_classes", "in_channels", "layout", "stem", "pool", "pretrained", "ckpt_path", "ckpt_key")
-_INPUT = ("image_resize", "crop_pct", "interpolation", "resize_backend", "mean", "std", "channel_order")
-_SPLITS = ("dataset", "data_dir", "train_split", "val_split", "val_ratio", "seed")
-_PACKED = (*_SPLITS, "dataset_download", "num_parallel_workers", "overwrite")
+class Argument(NamedTuple):
+    """An argument of one verb alone.
+
+    Attributes:
+        names: as argparse takes them: a plain name is a position, one with dashes an option.
+        text: a line for people.
+        is_path: whether it is the path of a file or folder, or several.
+        companion: what the path of a file beside it, which is written too, ends with; empty: there is none.
+        settings: further settings of ``argparse``'s ``add_argument``.
+    """
+
+    names: tuple[str, ...]
+    text: str
+    is_path: bool
+    companion: str
+    settings: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name of its value after parsing."""
+        return self.names[-1].lstrip("-")
+
+
+def argument(*names: str, text: str, is_path: bool = False, companion: str = "", **settings: Any) -> Argument:
+    """Return an argument; ``settings`` are those of ``argparse``."""
+    return Argument(names, text, is_path, companion, settings)
 
 
 class Verb(NamedTuple):
@@ -25,64 +43,29 @@ class Verb(NamedTuple):
 
     Attributes:
         text: what it does.
-        options: the options of the schema that it takes.
-        add_arguments: adds its own arguments to a parser.
         examples: words that may follow it.
         result_keys: keys that the JSON of its result always has.
+        arguments: its own arguments.
+        takes_recipe: whether it reads a recipe, and so takes every option, those too that it does not read.
         script: the script in the repository that is the same command.
         needs: what it cannot do without; empty if it runs without any word.
-        marks: whose marked options are on the first page of its help.
+        runs_on_ranks: whether several ranks do it together.
+        saves_state: whether it saves its state when a signal stops it.
+        module: the module whose ``run(arguments)`` does it; empty: that of the verb's name in ``commands``.
         complete: brings parsed arguments together that have two names; returns whether what it needs is there.
     """
 
     text: str
-    options: Collection[str]
-    add_arguments: Callable[[argparse.ArgumentParser], None]
     examples: tuple[str, ...]
     result_keys: set[str]
+    arguments: tuple[Argument, ...] = ()
+    takes_recipe: bool = False
     script: str = ""
     needs: str = ""
-    marks: tuple[object, ...] = (COMMON, TRAINING)
+    runs_on_ranks: bool = False
+    saves_state: bool = False
+    module: str = ""
     complete: Callable[[argparse.Namespace], bool] = lambda _: True
-
-
-def add_options(parser: argparse.ArgumentParser, names: Collection[str]) -> None:
-    """Add options of the schema, in its groups, each with all that it takes."""
-    for options in reversed(Config.__bases__):
-        chosen = [name for name in options.__annotations__ if name in names]
-        group = parser.add_argument_group((options.__doc__ or "").strip()) if chosen else parser
-        for name in chosen:
-            field = Config.model_fields[name]
-            extra: dict[str, Any] = (
-                {"nargs": "?", "const": "True"} if is_boolean(field) else {"nargs": "+"} if is_list(field) else {}
-            )
-            text = f"{field.description} (default: {spell_default(field)})".replace("%", "%%")
-            group.add_argument(f"--{name}", metavar="VALUE", default=argparse.SUPPRESS, help=text, **extra)
-
-
-def add_marked_options(parser: argparse.ArgumentParser, verb: Verb) -> None:
-    """Add those options of a verb that people use most, with as few words as possible."""
-    for name in verb.options:
-        field = Config.model_fields[name]
-        if field.json_schema_extra in verb.marks:
-            default = "" if field.default in (None, "", False) else f" (default: {field.default})"
-            extra: dict[str, Any] = {"action": "store_true"} if is_boolean(field) else {"metavar": "VALUE"}
-            parser.add_argument(f"--{name}", help=f"{field.description}{default}".replace("%", "%%"), **extra)
-
-
-def _add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-c", "--config", metavar="FILE", help="YAML recipe; the command line goes before it")
-
-
-def _add_models_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("pattern", nargs="?", default="*", help="names to list, with wildcards: 'shufflenet_v2_*'")
-
-
-def _add_predict_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("images", nargs="*", metavar="IMAGE|DIR", help="image files, and folders that are searched")
-    parser.add_argument("--image_path", nargs="+", default=[], metavar="IMAGE|DIR", help="the same, as mindcv names it")
-    parser.add_argument("--topk", type=int, default=5, metavar="K", help="classes to list for each image (default: 5)")
-    parser.add_argument("--cam", metavar="DIR", help="write a Grad-CAM picture of each image there")
 
 
 def _gather_images(arguments: argparse.Namespace) -> bool:
@@ -90,31 +73,15 @@ def _gather_images(arguments: argparse.Namespace) -> bool:
     return bool(arguments.images)
 
 
-def _add_convert_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="SRC", help=f"the weights file to read: {' '.join(WEIGHTS_SUFFIXES)}")
-    parser.add_argument("target", metavar="DST", help="the weights file to write; its suffix tells the kind")
-    parser.add_argument(
-        "--keys",
-        choices=KEYS,
-        help="whose parameter names to write (default: for .pth PyTorch's of the layout, else mindspore's)",
-    )
+def _project(text: str) -> str:
+    """Return the name of a project that has parameter names of some family."""
+    from mindcv_shufflenet import families  # --help need not wait for all descriptions
 
-
-def _add_verify_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="MODEL.TAG of published weights; without a tag mindcv's")
-
-
-def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "action", choices=("prepare",), metavar="prepare", help="pack a data set into MindRecord shards"
-    )
-    parser.add_argument("output", metavar="OUT", help="the folder that they go to")
-    parser.add_argument(
-        "--short_side", type=_count, metavar="PIXELS", help="make larger images smaller (default: files as they are)"
-    )
-    parser.add_argument(
-        "--images_per_shard", type=_count, default=10_000, metavar="N", help="images a shard (default: 10000)"
-    )
+    if text not in families.projects():
+        raise argparse.ArgumentTypeError(
+            f"invalid choice: {text!r} (choose from {', '.join(map(repr, families.projects()))})"
+        )
+    return text
 
 
 def _count(text: str) -> int:
@@ -123,92 +90,135 @@ def _count(text: str) -> int:
     return int(text)
 
 
+_RECIPE = argument("-c", "--config", metavar="FILE", text="YAML recipe; the command line goes before it", is_path=True)
+
 VERBS: dict[str, Verb] = {
     "train": Verb(
         "train a network on a data set",
-        Config.model_fields,
-        _add_recipe_arguments,
         (
             "--dataset folder --data_dir photos --epoch_size 30 --lr 0.05",
             "-c shufflenet_v2_x1_0 --data_dir imagenet",
             "--resume_opt --ckpt_save_dir ckpt",
         ),
         {"model", "epochs", "last_checkpoint"},
-        "train.py",
-        "a data set to train on, or a recipe",
+        (_RECIPE,),
+        takes_recipe=True,
+        script="train.py",
+        needs="a data set to train on, or a recipe",
+        runs_on_ranks=True,
+        saves_state=True,
     ),
     "validate": Verb(
         "top-1, top-5 and loss of a checkpoint",
-        Config.model_fields,
-        _add_recipe_arguments,
         (
             "--ckpt_path ckpt/shufflenet_v2_x1_0-best.ckpt",
             "--model shufflenet_v2_x1_0 --pretrained --data_dir ilsvrc",
             "--ckpt_path model.ckpt --dataset folder --data_dir photos",
         ),
         {"model", "top1", "images_per_second"},
-        "validate.py",
-        "the weights to validate",
-        (COMMON,),
+        (_RECIPE,),
+        takes_recipe=True,
+        script="validate.py",
+        needs="the weights to validate",
+        runs_on_ranks=True,
     ),
     "predict": Verb(
         "name what is in images",
-        (*_NETWORK, *_INPUT, "mode", "device_target", "batch_size"),
-        _add_predict_arguments,
         (
             "bird.jpg --model shufflenet_v2_x1_0 --pretrained",
             "photos/ --ckpt_path model.ckpt --json result.json",
             "bird.jpg --ckpt_path model.ckpt --cam cam/",
         ),
         {"model", "predictions"},
-        "infer.py",
-        "images",
+        (
+            argument(
+                "images",
+                nargs="*",
+                metavar="IMAGE|DIR",
+                text="image files, and folders that are searched",
+                is_path=True,
+            ),
+            argument(
+                "--image_path",
+                nargs="+",
+                default=[],
+                metavar="IMAGE|DIR",
+                text="the same, as mindcv names it",
+                is_path=True,
+            ),
+            argument("--topk", type=int, default=5, metavar="K", text="classes to list for each image (default: 5)"),
+            argument("--cam", metavar="DIR", text="write a Grad-CAM picture of each image there", is_path=True),
+        ),
+        script="infer.py",
+        needs="images",
         complete=_gather_images,
     ),
     "convert": Verb(
         "turn a weights file into another kind, naming or layout",
-        ("model", "layout", "ckpt_key", "allow_missing", "overwrite"),
-        _add_convert_arguments,
         (
             "x1_0.pth x1_0.ckpt --model shufflenet_v2_x1_0",
             "x1_0.ckpt x1_0.pth --model shufflenet_v2_x1_0",
             "x.ckpt x.npz --model shufflenet_v2_x0_5 --keys torchvision",
         ),
         {"source", "target", "arrays"},
+        (
+            argument(
+                "source", metavar="SRC", text=f"the weights file to read: {' '.join(WEIGHTS_SUFFIXES)}", is_path=True
+            ),
+            argument(
+                "target",
+                metavar="DST",
+                text="the weights file to write; its suffix tells the kind",
+                is_path=True,
+                companion=".json",  # the metadata of a .pth
+            ),
+            argument(
+                "--keys",
+                type=_project,
+                metavar="PROJECT",
+                text="whose parameter names to write: mindspore, torchvision, ... (default: by suffix and layout)",
+            ),
+        ),
         needs="a weights file to read and one to write",
     ),
     "verify": Verb(
         "compare published weights with their published score",
-        (*_MACHINE, "dataset", "data_dir", "val_split", "num_samples", "ckpt_path", "ckpt_key"),
-        _add_verify_arguments,
         (
             "shufflenet_v2_x1_0.tv_in1k --data_dir imagenet",
             "shufflenet_v2_x1_0 --data_dir imagenet --num_samples 5000",
             "shufflenet_v2_x1_0.tv_in1k --ckpt_path x1.npz --data_dir DIR",
         ),
         {"published", "measured", "verdict"},
+        (argument("model", metavar="MODEL", text="MODEL.TAG of published weights; without a tag mindcv's"),),
         needs="the name of published weights",
     ),
     "data": Verb(
         "prepare: pack a data set into MindRecord shards",
-        _PACKED,
-        _add_data_arguments,
         (
             "prepare packed --data_dir imagenet",
             "prepare packed --data_dir imagenet --short_side 256",
             "prepare packed --dataset folder --data_dir photos",
         ),
         {"folder", "splits"},
+        (
+            argument("action", choices=("prepare",), metavar="prepare", text="pack a data set into MindRecord shards"),
+            argument("output", metavar="OUT", text="the folder that they go to", is_path=True),
+            argument(
+                "--short_side",
+                type=_count,
+                metavar="PIXELS",
+                text="make larger images smaller (default: files as they are)",
+            ),
+            argument(
+                "--images_per_shard", type=_count, default=10_000, metavar="N", text="images a shard (default: 10000)"
+            ),
+        ),
         needs="what to do, and the folder to write",
     ),
     "models": Verb(
         "list the networks with their parameters and multiply-adds",
-        (),
-        _add_models_arguments,
         ("", "'*x1_0'", "--json models.json"),
         {"models", "weights"},
+        (argument("pattern", nargs="?", default="*", text="names to list, with wildcards: 'shufflenet_v2_*'"),),
     ),
 }
-
-# Verbs that several ranks do together.
-ON_SEVERAL_RANKS = ("train", "validate")

@@ -1,1 +1,1 @@
-"""From files to batches."""
+"""Data sets, image sources, transforms and the loader: from files to batches."""

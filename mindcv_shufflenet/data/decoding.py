@@ -1,8 +1,8 @@
-"""The one rule from an image file to pixels: upright, as a viewer shows it, in RGB, 8 bits.
+"""Decode an image file to upright RGB pixels of 8 bits, as an image viewer shows it.
 
-:func:`upright` follows it with Pillow. :func:`decodable` lets MindSpore's faster decoder follow it too: that gets the
-file's own bytes where it reads them alike, and else the upright pixels. ``data/headers.py`` says how the kinds that it
-reads alike were found out.
+:func:`upright` does so with Pillow. :func:`decodable` prepares a file for MindSpore's decoder, which is faster: it
+returns the file's own bytes if MindSpore and Pillow read that kind of file alike, else a BMP of the upright pixels.
+``data/image_check.py`` lists how the kinds were compared.
 """
 
 import ctypes
@@ -20,11 +20,11 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from mindcv_shufflenet.data import jpeg
 
-# Photos of 200 megapixels are taken by telephones; what claims to be larger is refused.
+# Telephones take photos of 200 megapixels; a header that claims more is refused.
 MAX_PIXELS = 250_000_000
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow warns above this, and refuses above twice as many
 
-# Pillow's names of formats and, for each, of the pixel modes that MindSpore reads as Pillow does.
+# Pillow's format -> the pixel modes that MindSpore reads as Pillow does.
 _ALIKE = {
     "JPEG": {"L", "RGB", "CMYK"},
     "MPO": {"L", "RGB", "CMYK"},
@@ -32,7 +32,7 @@ _ALIKE = {
     "BMP": {"1", "L", "P", "RGB"},
     "PPM": {"1", "L", "RGB"},
 }
-# What stands in a file that notes how the camera was held, as Pillow finds it: in EXIF or in XMP.
+# Bytes in every file that has an orientation, in EXIF or in XMP, where Pillow looks for it.
 _MARKS = (b"Exif\0\0", b"tiff:Orientation", b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -44,20 +44,20 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-with suppress(AttributeError, OSError):  # libtiff tells the terminal of damaged files, which are told by name here
+with suppress(AttributeError, OSError):  # libtiff prints a line for a damaged file, which an error names here
     ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 
 
 class UnfitError(Exception):
-    """An image that is whole but not read; its text is the reason."""
+    """The image is intact but cannot be used; the text says why."""
 
 
 @contextmanager
 def opened(source: Path | IO[bytes]) -> Iterator[Image.Image]:
-    """Open an image with Pillow, without its warnings of large images and odd EXIF data, which do not matter here.
+    """Open an image with Pillow, without its warnings about large images and odd EXIF data.
 
     Raises:
-        Exception: many kinds, in the block too; :func:`explain` puts them into words.
+        Exception: many kinds, in the block too; :func:`explain` describes them.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -66,10 +66,10 @@ def opened(source: Path | IO[bytes]) -> Iterator[Image.Image]:
 
 
 def explain(error: Exception) -> str:
-    """Say what is wrong with an image that cannot be opened or decoded.
+    """Describe what is wrong with an image that cannot be opened or decoded.
 
     Raises:
-        MemoryError: there is too little memory, and nothing is wrong with the image.
+        MemoryError: memory ran out; the image may be good.
     """
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         raise MemoryError(str(error)) from error
@@ -85,55 +85,55 @@ def explain(error: Exception) -> str:
 
 
 def check_regular(path: Path) -> None:
-    """Refuse what is no file, and would be waited for without end if it were opened.
+    """Refuse a path that is not a regular file: opening a pipe would block forever.
 
     Raises:
-        UnfitError: it is a pipe, a socket, a device or a folder.
-        OSError: it is not there.
+        UnfitError: the path is a pipe, a socket, a device or a folder.
+        OSError: the path does not exist.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise UnfitError("it is not a file, but a pipe, a socket, a device or a folder")
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Return the picture in RGB, turned as its EXIF orientation says.
+    """Return the picture in RGB, rotated by its EXIF orientation.
 
-    Grey, palette, CMYK and 16-bit images are converted, alpha is dropped, and the first picture of an animation is
-    taken. Damaged EXIF data turn nothing.
+    Grey, palette, CMYK and 16-bit images are converted. Alpha is dropped. Of an animation the first picture is taken.
+    Damaged EXIF data are ignored.
 
     Raises:
         UnfitError: its pixels have 32 bits.
-        Exception: many kinds, of damaged files.
+        Exception: the file is damaged; many kinds.
     """
     if image.mode in ("I", "F"):
         raise UnfitError("it has pixels of 32 bits, whose range is unknown; save it with 8 or 16 bits")
     image.seek(0)
-    image.load()  # turns a TIFF, and finds what follows the pixels of a PNG
+    image.load()  # rotates a TIFF, and reads the EXIF data that follow the pixels of a PNG
     turn = _turn(image)
     if turn is not None:
         image = image.transpose(turn)
-    if image.mode.startswith("I;16"):  # Pillow's own conversion would clip them to white
+    if image.mode.startswith("I;16"):  # Pillow's own conversion clips them to white
         image = Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def is_alike(image: Image.Image) -> bool:
-    """Whether MindSpore reads an image of this kind as Pillow does, but for its orientation."""
+    """Whether MindSpore reads an image of this kind as Pillow does, apart from the orientation."""
     return image.mode in _ALIKE.get(image.format or "", ())
 
 
 def is_turned(image: Image.Image, content: bytes) -> bool:
-    """Whether the image with this content is to be turned; a PNG may have to be decoded to tell."""
+    """Whether the image with this content has to be rotated; a PNG may have to be decoded to find out."""
     return any(mark in content for mark in _MARKS) and _turn(image) is not None
 
 
 def decodable(content: bytes) -> bytes:
     """Return bytes that MindSpore decodes to the upright RGB pixels of an image file.
 
-    They are the file's own where its kind is read alike and there is nothing to turn, else a BMP of the pixels.
+    The file's own bytes are returned if MindSpore reads its kind as Pillow does and it is upright, else a BMP.
 
     Raises:
-        Exception: many kinds, of damaged files.
+        Exception: the file is damaged; many kinds.
     """
     if _is_plain_jpeg(content):
         return content
@@ -146,7 +146,7 @@ def decodable(content: bytes) -> bytes:
 
 
 def _is_plain_jpeg(content: bytes) -> bool:
-    """Whether this is a JPEG that has neither EXIF nor an orientation in XMP; found without opening it."""
+    """Whether this is a JPEG without EXIF and without an orientation in XMP; Pillow is not needed to find out."""
     if not content.startswith(jpeg.START):
         return False
     scan = jpeg.find_scan(BytesIO(content))
@@ -158,5 +158,5 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
         return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except MemoryError:
         raise
-    except Exception:  # on damaged EXIF data Pillow raises SyntaxError, struct.error and others
+    except Exception:  # Pillow raises SyntaxError, struct.error and others on damaged EXIF data
         return None

@@ -1,7 +1,7 @@
-"""Random erasing (Zhong et al. 2017, arXiv:1708.04896), drawn anew for each image and epoch.
+"""Random erasing (Zhong et al. 2017, arXiv:1708.04896), drawn for each image and epoch.
 
-MindSpore's own operation draws from a stream that its worker threads share, so two runs differ; here the draw depends
-on the seed, the epoch and the image's place in it, and a resumed training repeats it.
+MindSpore's own operation draws from a stream that its worker threads share, so two runs differ. Here the draw depends
+on the seed, the epoch and the image's place in the epoch, so a resumed training repeats it.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ class Erasing:
     """Set a random rectangle of an image to a value.
 
     Args:
-        probability: of erasing an image at all.
+        probability: that an image is erased.
         scale: smallest and largest area of the rectangle, as a share of the image.
-        ratio: smallest and largest height / width of it; drawn evenly in the logarithm.
-        value: a number, one a channel, or ``random`` (normally distributed), in units of the normalised image.
-        max_attempts: rectangles to try before the image is left as it is.
+        ratio: smallest and largest height / width of the rectangle; its logarithm is uniform.
+        value: one number, one number a channel, or ``random`` (standard normal), after normalisation.
+        max_attempts: rectangles that are drawn until one fits; if none does, the image is not erased.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Erasing:
 
         Args:
             images: ``[N, C, H, W] float32``, normalised.
-            places: of the images in the epoch's order, ``N``.
+            places: position of each image in the epoch's order, ``N`` numbers.
             seed: of the training.
             epoch: from 0.
         """

@@ -1,4 +1,4 @@
-"""The markers of a JPEG file (ITU T.81, annex B), read without decoding anything."""
+"""The markers of a JPEG file (ITU T.81, annex B), read without decoding."""
 
 import os
 from typing import IO, NamedTuple
@@ -6,7 +6,7 @@ from typing import IO, NamedTuple
 START = b"\xff\xd8\xff"
 END = b"\xff\xd9"
 
-# Frame headers of the processes that are decoded: baseline, extended and progressive, the latter two also with
+# Frame headers of the processes that MindSpore decodes: baseline, extended and progressive, the latter two also with
 # arithmetic coding. The others are lossless or hierarchical.
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
 _PROGRESSIVE_FRAMES = {0xC2, 0xCA}
@@ -20,7 +20,7 @@ class Scan(NamedTuple):
 
 
 def find_scan(file: IO[bytes]) -> Scan | None:
-    """Walk the markers to the first scan; None if that or a frame header is missing."""
+    """Read the markers up to the first scan; None if the scan or a frame header is missing."""
     file.seek(2)
     frame = b""
     progressive = False
@@ -43,8 +43,8 @@ def find_scan(file: IO[bytes]) -> Scan | None:
 def has_end(file: IO[bytes], scan: int) -> bool:
     """Whether an end-of-image marker follows the first scan.
 
-    Coded data cannot hold FF D9, since there a zero follows every FF. The marker is nearly always at the very end;
-    what cameras append may hide it, and then all of the file is searched.
+    Coded data cannot hold FF D9, since a zero follows every FF in them. The marker is nearly always at the very end.
+    Cameras may append data to it; then the whole file is searched.
     """
     size = file.seek(0, os.SEEK_END)
     for start in (max(scan, size - 64), scan):

@@ -1,28 +1,25 @@
-"""Batches of a split, in an order and with an augmentation that depend on the seed and the epoch alone.
+"""Batches of a split. Order and augmentation depend on the seed and the epoch alone.
 
-Several ranks read the same order: a step's images are the next ``batch_size`` times ranks ones, which the ranks deal
-out among them one by one.
+All ranks use the same order. The images of a step are the next ``batch_size * ranks`` ones; rank ``r`` reads every
+``ranks``-th of them, from the ``r``-th on.
 """
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import mindspore.dataset as ds
 import numpy as np
 
-from mindcv_shufflenet.data.datasets.base import Records, Split
-from mindcv_shufflenet.data.decoding import decodable
+from mindcv_shufflenet.data.datasets.base import Split
 from mindcv_shufflenet.data.erasing import Erasing
-from mindcv_shufflenet.data.image_check import find_undecodable
 from mindcv_shufflenet.data.mixing import Mixing
 from mindcv_shufflenet.data.seeds import Stream, generator, pipeline_seed
 from mindcv_shufflenet.data.transforms import Operation, eval_operations, train_operations
-from mindcv_shufflenet.errors import UserError, first_line
+from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.options.augmentation import Augmentation
 from mindcv_shufflenet.options.config import Config
-
-COLUMNS = ["image", "label"]
+from mindcv_shufflenet.options.preprocessing import Preprocessing
 
 
 class Batch(NamedTuple):
@@ -41,21 +38,21 @@ class Loader:
 
     Args:
         split: the images.
-        operations: what makes an input of an image.
+        operations: from an image to the network's input.
         batch_size: images a batch of one rank.
         workers: threads that prepare images.
         seed: of order and augmentation.
         shuffle: whether each epoch has its own order.
-        drop_remainder: leave out the last images of an epoch that do not fill the batches of all ranks; otherwise their
-            batches are shorter, and where they do not share out evenly the epoch's first images fill them up.
-        pad_remainder: share out each image once, which may give a rank a batch less, and fill up the last batch with
-            zeros, marked in ``valid``.
-        repeats: an epoch shows one in so many images, each that often in a row and augmented anew (Hoffer et al. 2019,
-            arXiv:1901.09335), so it is as long whatever this is. Several ranks share out the repetitions.
-        erasing: erases rectangles of the finished images.
-        mixing: mixes the images of a batch after that.
-        rank: whose batches these are.
-        ranks: how many ranks share the images.
+        drop_remainder: leave out the last images of an epoch that do not fill the batches of all ranks. Otherwise the
+            last batches are shorter; if they differ between ranks, the epoch's first images fill them up.
+        pad_remainder: read each image once over all ranks, and fill up the last batch with zeros, marked in ``valid``.
+            A rank may have one batch less than another.
+        repeats: show one image in ``repeats``, each ``repeats`` times in a row with its own augmentation (Hoffer et al.
+            2019, arXiv:1901.09335). The length of an epoch stays. The ranks share the repetitions.
+        erasing: erases rectangles of the normalised images.
+        mixing: mixes the images of a batch after erasing.
+        rank: of these batches.
+        ranks: number of ranks that share the images.
     """
 
     def __init__(
@@ -95,23 +92,23 @@ class Loader:
 
     @property
     def smallest_batch(self) -> int:
-        """How many images the epoch's last batch of this rank has, without padding."""
+        """Number of images in the epoch's last batch of this rank, without padding."""
         return (len(self.places()) - 1) % self.batch_size + 1
 
     @property
     def filled_up(self) -> int:
-        """How many images an epoch reads once more, so that its last batches are equally long on all ranks."""
+        """Number of images that an epoch reads twice, so that the last batches of all ranks are equally long."""
         return 0 if self.drop_remainder or self.pad_remainder else -len(self.split) % self.ranks
 
     def order(self, epoch: int) -> np.ndarray:
-        """Return the indices of an epoch's images in the order in which all ranks together read them."""
+        """Return the indices of an epoch's images, ``[N] int64``, in the order in which all ranks together read."""
         images = np.arange(len(self.split))
         if self.shuffle:
             images = generator(self.seed, Stream.ORDER, epoch).permutation(len(self.split))
         return images[np.arange(len(images)) // self.repeats]
 
     def places(self) -> range:
-        """Return the places in an epoch's order that this rank reads; what fills up the end counts on behind it."""
+        """Return the places in an epoch's order that this rank reads; those past its end begin at 0 again."""
         count = len(self.split)
         if self.pad_remainder:
             return range(*(math.ceil(rank * count / self.ranks) for rank in (self.rank, self.rank + 1)))
@@ -121,7 +118,7 @@ class Loader:
         return range(self.rank, count, self.ranks)
 
     def batches(self, epoch: int = 0, first: int = 0) -> Iterator[Batch]:
-        """Give the batches of an epoch from batch ``first`` on.
+        """Yield the batches of an epoch from batch ``first`` on.
 
         Raises:
             UserError: an image cannot be decoded; its path is named.
@@ -130,7 +127,8 @@ class Loader:
         if not places:
             return
         ds.config.set_seed(pipeline_seed(self.seed, epoch, self.rank))
-        pipeline = self._open(self.order(epoch)[np.array(places) % len(self.split)].tolist())
+        indices = self.order(epoch)[np.array(places) % len(self.split)]
+        pipeline = self.split.images.open(self.split.labels, indices)
         pipeline = pipeline.map(self.operations, "image", num_parallel_workers=self.workers)
         pipeline = pipeline.batch(self.batch_size)
         rows = None
@@ -146,26 +144,10 @@ class Loader:
                     label = self.mixing(image, label, self.seed, epoch, number)
                 yield self._finish(image, label)
         except RuntimeError as error:
-            raise self._explain(error) from error
+            raise self.split.images.explain(error) from error
         finally:
             if rows:
-                rows.stop()  # ends the pipeline's threads when the reader leaves early
-
-    def _open(self, indices: list[int]) -> ds.Dataset:
-        """Return the undecoded rows ``image, label`` of some images of the split."""
-        images = self.split.images
-        if isinstance(images, Records):
-            rows = images.rows[indices].tolist()
-            return ds.MindDataset(
-                list(images.files), COLUMNS, num_parallel_workers=1, shuffle=None, sampler=ds.SubsetSampler(rows)
-            )
-        return ds.GeneratorDataset(
-            _Source(images, self.split.labels),
-            COLUMNS,
-            sampler=indices,
-            num_parallel_workers=1,
-            python_multiprocessing=False,
-        )
+                rows.stop()  # end the pipeline's threads, also when the reader leaves early
 
     def _finish(self, image: np.ndarray, label: np.ndarray) -> Batch:
         missing = self.batch_size - len(label) if self.pad_remainder else 0
@@ -175,42 +157,12 @@ class Loader:
             label = np.pad(label, (0, missing))
         return Batch(image, label, valid)
 
-    def _explain(self, error: RuntimeError) -> Exception:
-        """Name what stopped the pipeline, if it is an image or a file of records."""
-        if isinstance(self.split.images, Records):
-            folder = Path(self.split.images.files[0]).parent
-            return UserError(
-                f"cannot read the MindRecord files in {folder} ({first_line(error)});"
-                " copy them there again or pack anew"
-            )
-        bad = find_undecodable(self.split.images) if isinstance(self.split.images, list) else []
-        if not bad:
-            return error
-        return UserError(f"cannot decode the image {bad[0]} ({len(bad)} such); mend it or take it out of the data set")
-
-
-class _Source:
-    """The undecoded rows of a split, as MindSpore's generator reads them."""
-
-    def __init__(self, images: list[Path] | np.ndarray, labels: np.ndarray) -> None:
-        self.images = images
-        self.labels = labels
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.int32]:
-        image = self.images[index]
-        if isinstance(image, Path):
-            image = np.frombuffer(decodable(image.read_bytes()), np.uint8)
-        return image, self.labels[index]
-
 
 def train_loader(config: Config, split: Split, workers: int, rank: int = 0, ranks: int = 1) -> Loader:
     """Return the loader of training: shuffled, augmented, full batches.
 
     Raises:
-        UserError: there are fewer images than the batches of all ranks hold.
+        UserError: there are too few images for the ranks, ``aug_repeats`` or a full batch.
     """
     if len(split) < ranks:
         raise UserError(f"{ranks} ranks and only {len(split)} training images; start {len(split)} ranks at most")
@@ -226,7 +178,7 @@ def train_loader(config: Config, split: Split, workers: int, rank: int = 0, rank
     mixing = Mixing(config.mixup, config.cutmix, config.cutmix_prob, split.num_classes)
     return Loader(
         split,
-        train_operations(config, encoded=not isinstance(split.images, np.ndarray)),
+        train_operations(Augmentation.of(config), Preprocessing.of(config), encoded=split.images.encoded),
         batch_size=config.batch_size,
         workers=workers,
         seed=config.seed,
@@ -244,7 +196,7 @@ def eval_loader(config: Config, split: Split, workers: int, rank: int = 0, ranks
     """Return the loader of validation: every image once, on one of the ranks, the last batch padded."""
     return Loader(
         split,
-        eval_operations(config, encoded=not isinstance(split.images, np.ndarray)),
+        eval_operations(Preprocessing.of(config), encoded=split.images.encoded),
         batch_size=min(config.batch_size, math.ceil(len(split) / ranks)),
         workers=workers,
         seed=config.seed,

@@ -1,8 +1,7 @@
 """Mixup (Zhang et al. 2017, arXiv:1710.09412) and CutMix (Yun et al. 2019, arXiv:1905.04899) of the images of a batch.
 
-As in mindcv, one draw decides for a whole batch. An image's partner stands half a batch before it: since ranks deal out
-the images of a step one by one, two that are partners on one rank are so on several as well, as long as each of these
-has an even number of images.
+As in mindcv, one draw holds for a whole batch. An image's partner is half a batch before it. Ranks deal out the images
+of a step one by one, so partners are the same on any number of ranks, if every rank has an even number of images.
 """
 
 import numpy as np
@@ -15,8 +14,8 @@ class Mixing:
 
     Args:
         mixup: alpha of mixup's Beta distribution; 0: no mixup.
-        cutmix: the same of CutMix. With both above 0 a batch has the one or the other with equal probability.
-        probability: of mixing a batch at all.
+        cutmix: alpha of CutMix's; 0: no CutMix. With both above 0, each has half of the mixed batches.
+        probability: that a batch is mixed.
         num_classes: length of a target.
     """
 
@@ -58,9 +57,9 @@ class Mixing:
 
 
 def _paste(images: np.ndarray, half: int, drawn: float, rng: np.random.Generator) -> float:
-    """Put a rectangle of each image's partner into it, and return the share that is left to the image.
+    """Paste a rectangle of each image's partner into the image, and return the share of the image that is left.
 
-    The sides are ``sqrt(1 - drawn)`` of the image's and the centre lies anywhere, so that the border may cut them off.
+    The sides are ``sqrt(1 - drawn)`` of the image's. The centre is uniform, so the border may cut the rectangle.
     """
     rows, columns = (_span(size, drawn, rng) for size in images.shape[2:])
     rectangle = images[:, :, rows, columns]

@@ -1,7 +1,6 @@
-"""Random numbers that depend on nothing but what they are for.
+"""Random streams keyed by seed, purpose and position.
 
-Each draw of a training is keyed by the seed, its purpose and where in the training it stands, so that a resumed run
-draws what the uninterrupted one would have drawn.
+Every draw of a training has its own key, so a resumed run draws what an uninterrupted run draws.
 """
 
 from enum import IntEnum

@@ -7,7 +7,9 @@ import numpy as np
 from mindspore.dataset import vision
 from mindspore.dataset.vision import ConvertMode, Inter
 
-from mindcv_shufflenet.options.config import Config
+from mindcv_shufflenet.data.images import ImageLike, open_image
+from mindcv_shufflenet.options.augmentation import Augmentation
+from mindcv_shufflenet.options.preprocessing import Preprocessing
 
 Operation = Callable[..., Any]
 
@@ -19,72 +21,150 @@ INTERPOLATIONS = {
 }
 
 
-def train_operations(config: Config, *, encoded: bool) -> list[Operation]:
-    """Return the operations of training: crop, flips, colour jitter, normalisation.
+class Transform:
+    """An image of any kind to the network's input: ``view``, then ``normalise``.
 
     Args:
-        config: the augmentation options.
+        view: operations from pixels ``uint8 [H, W, 3]`` to what the network sees, ``uint8 [size, size, 3]``.
+        normalise: operations from there to ``float32 [C, size, size]``.
+    """
+
+    def __init__(self, view: list[Operation], normalise: list[Operation]) -> None:
+        self._view = view
+        self._normalise = normalise
+
+    def __call__(self, image: ImageLike) -> np.ndarray:
+        """Return the network's input, ``[C, size, size] float32``.
+
+        Args:
+            image: a path, pixels (``[H, W, 3]`` or ``[H, W]`` uint8, RGB), or a Pillow image.
+
+        Raises:
+            UserError: it is no image, or is damaged or too large.
+        """
+        return self.normalise(self.view(image))
+
+    def view(self, image: ImageLike) -> np.ndarray:
+        """Return what the network sees of an image, ``[size, size, 3] uint8``.
+
+        Raises:
+            UserError: it is no image, or is damaged or too large.
+        """
+        return _apply(self._view, open_image(image))
+
+    def normalise(self, view: np.ndarray) -> np.ndarray:
+        """Return the network's input, ``[C, size, size] float32``, for what :meth:`view` returned."""
+        return _apply(self._normalise, view)
+
+
+def create_transform(
+    preprocessing: Preprocessing | None = None,
+    *,
+    is_training: bool = False,
+    augmentation: Augmentation | None = None,
+) -> Transform:
+    """Return the transform of one image that a network is validated or trained with.
+
+    Validation, prediction and this transform give the same input for the same image, bit for bit. A training transform
+    draws from MindSpore's generator (``mindspore.dataset.config.set_seed``); erasing and mixing need a batch and are
+    not part of it.
+
+    Args:
+        preprocessing: of the weights; None: the defaults of the options.
+        is_training: augment at random.
+        augmentation: of training; None: the defaults of the options. Without effect in validation.
+
+    Returns:
+        A function from an image (a path, pixels ``[H, W, 3] uint8`` or a Pillow image) to ``[C, H, W] float32``.
+    """
+    preprocessing = preprocessing or Preprocessing()
+    if is_training:
+        view = augment(augmentation or Augmentation(), preprocessing, encoded=False)
+    else:
+        view = eval_crop(preprocessing, encoded=False)
+    return Transform(view, normalise(preprocessing))
+
+
+def train_operations(augmentation: Augmentation, preprocessing: Preprocessing, *, encoded: bool) -> list[Operation]:
+    """Return the operations of training: those of :func:`augment`, then :func:`normalise`.
+
+    Args:
+        augmentation: crop, flips, colour jitter.
+        preprocessing: size and normalisation.
         encoded: the input is the bytes of an image file (``uint8 [length]``) rather than pixels (``uint8 [H, W, 3]``).
 
     Returns:
-        Operations for ``Dataset.map`` that give ``float32 [in_channels, image_resize, image_resize]``.
+        Operations for ``Dataset.map`` that give ``float32 [channels, image_resize, image_resize]``.
     """
-    operations = [*_train_crop(config, encoded)]
-    if config.hflip:
-        operations.append(vision.RandomHorizontalFlip(config.hflip))
-    if config.vflip:
-        operations.append(vision.RandomVerticalFlip(config.vflip))
-    if config.color_jitter:
-        jitter = config.color_jitter if isinstance(config.color_jitter, list) else [config.color_jitter] * 3
-        operations.append(vision.RandomColorAdjust(*jitter))
-    return operations + normalise(config)
+    return augment(augmentation, preprocessing, encoded=encoded) + normalise(preprocessing)
 
 
-def eval_operations(config: Config, *, encoded: bool) -> list[Operation]:
+def eval_operations(preprocessing: Preprocessing, *, encoded: bool) -> list[Operation]:
     """Return the operations of validation: those of :func:`eval_crop`, then :func:`normalise`.
 
     Input and output are those of :func:`train_operations`.
     """
-    return eval_crop(config, encoded=encoded) + normalise(config)
+    return eval_crop(preprocessing, encoded=encoded) + normalise(preprocessing)
 
 
-def eval_crop(config: Config, *, encoded: bool) -> list[Operation]:
+def augment(augmentation: Augmentation, preprocessing: Preprocessing, *, encoded: bool) -> list[Operation]:
+    """Return the random operations of training: crop, flips, colour jitter.
+
+    They give ``uint8 [image_resize, image_resize, 3]``.
+    """
+    operations = _train_crop(augmentation, preprocessing, encoded)
+    if augmentation.hflip:
+        operations.append(vision.RandomHorizontalFlip(augmentation.hflip))
+    if augmentation.vflip:
+        operations.append(vision.RandomVerticalFlip(augmentation.vflip))
+    if jitter := augmentation.color_jitter:
+        strengths = [jitter] * 3 if isinstance(jitter, int | float) else jitter
+        operations.append(vision.RandomColorAdjust(*strengths))
+    return operations
+
+
+def _train_crop(augmentation: Augmentation, preprocessing: Preprocessing, encoded: bool) -> list[Operation]:
+    size, interpolation = preprocessing.image_resize, INTERPOLATIONS[preprocessing.interpolation]
+    if augmentation.train_crop == "padded":
+        decode = [vision.Decode()] if encoded else []
+        padding = size // 8 if augmentation.crop_padding is None else augmentation.crop_padding
+        return [*decode, vision.Resize(size, interpolation), vision.RandomCrop(size, padding=padding)]
+    crop = size, augmentation.scale, augmentation.ratio, interpolation
+    # With encoded input only the part of a JPEG is decoded that the crop needs.
+    return [vision.RandomCropDecodeResize(*crop) if encoded else vision.RandomResizedCrop(*crop)]
+
+
+def eval_crop(preprocessing: Preprocessing, *, encoded: bool) -> list[Operation]:
     """Return the operations that resize the short side of an image and crop its centre.
 
-    The short side becomes ``image_resize / crop_pct`` (rounded down). ``resize_backend`` tells who resizes: MindSpore's
-    C++ operation, which is OpenCV's and does not antialias, or Pillow, which does; about half a point of accuracy lies
-    between them. They give ``uint8 [image_resize, image_resize, 3]``.
+    ``resize_backend`` selects the resize: ``opencv`` is MindSpore's C++ operation, which is OpenCV's and does not
+    antialias; ``pillow`` does. About half a point of accuracy lies between them. They give
+    ``uint8 [image_resize, image_resize, 3]``.
     """
-    size = int(config.image_resize / config.crop_pct)
-    interpolation = INTERPOLATIONS[config.interpolation]
-    resize = [vision.Resize(size, interpolation), vision.CenterCrop(config.image_resize)]
-    if config.resize_backend == "pillow":
+    interpolation = INTERPOLATIONS[preprocessing.interpolation]
+    resize = [vision.Resize(preprocessing.resize, interpolation), vision.CenterCrop(preprocessing.image_resize)]
+    if preprocessing.resize_backend == "pillow":
         decode: list[Operation] = [vision.Decode(to_pil=True) if encoded else vision.ToPIL()]
         return decode + resize + [np.asarray]
     return ([vision.Decode()] if encoded else []) + resize
 
 
-def _train_crop(config: Config, encoded: bool) -> list[Operation]:
-    size, interpolation = config.image_resize, INTERPOLATIONS[config.interpolation]
-    if not config.crops_resized:
-        decode = [vision.Decode()] if encoded else []
-        padding = size // 8 if config.crop_padding is None else config.crop_padding
-        return [*decode, vision.Resize(size, interpolation), vision.RandomCrop(size, padding=padding)]
-    if encoded:  # decodes only the part of a JPEG that the crop needs
-        return [vision.RandomCropDecodeResize(size, config.scale, config.ratio, interpolation)]
-    return [vision.RandomResizedCrop(size, config.scale, config.ratio, interpolation)]
-
-
-def normalise(config: Config) -> list[Operation]:
+def normalise(preprocessing: Preprocessing) -> list[Operation]:
     """Return the operations from pixels to the network's input: order of the channels, mean and std, ``[C, H, W]``."""
     colour: list[Operation] = []
-    if config.in_channels == 1:
+    if preprocessing.channels == 1:
         colour = [vision.ConvertColor(ConvertMode.COLOR_RGB2GRAY), _add_channel]
-    elif config.channel_order == "bgr":
+    elif preprocessing.channel_order == "bgr":
         colour = [vision.ConvertColor(ConvertMode.COLOR_RGB2BGR)]
-    return [*colour, vision.Normalize(config.mean, config.std, is_hwc=True), vision.HWC2CHW()]
+    return [*colour, vision.Normalize(preprocessing.mean, preprocessing.std, is_hwc=True), vision.HWC2CHW()]
 
 
 def _add_channel(image: np.ndarray) -> np.ndarray:
     """``[H, W]`` or ``[H, W, 1]`` to ``[H, W, 1]``."""
     return image.reshape(*image.shape[:2], 1)
+
+
+def _apply(operations: list[Operation], pixels: Any) -> np.ndarray:
+    for operation in operations:
+        pixels = operation(pixels)
+    return np.asarray(pixels)

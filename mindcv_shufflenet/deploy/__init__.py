@@ -1,1 +1,1 @@
-"""Networks at work on images."""
+"""Prediction and conversion."""

@@ -1,31 +1,36 @@
 """From images of any kind to classes: ``Predictor("shufflenet_v2_x1_0.tv_in1k")("bird.jpg")``."""
 
 import itertools
+import logging
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import nn
 from scipy.special import softmax
 
 from mindcv_shufflenet.data.datasets.imagenet import bundled_class_names
-from mindcv_shufflenet.data.transforms import Operation, eval_crop, normalise
-from mindcv_shufflenet.deploy.images import IMAGE_TYPES, ImageLike, image_files, open_image
+from mindcv_shufflenet.data.images import IMAGE_TYPES, ImageLike, image_files
+from mindcv_shufflenet.data.transforms import create_transform
+from mindcv_shufflenet.engines.mindspore_engine import MindSporeEngine
 from mindcv_shufflenet.errors import RunError, UserError, check_counts, check_keywords
-from mindcv_shufflenet.models.registry import create_model
-from mindcv_shufflenet.network import network_options, open_weights, resolve_alias, settle
+from mindcv_shufflenet.network import open_network
 from mindcv_shufflenet.options.config import Config, parse_config
-from mindcv_shufflenet.storage.run_directory import Classes
-from mindcv_shufflenet.weights.load import load_weights
-from mindcv_shufflenet.weights.metadata import NETWORK_OPTIONS, PREPROCESSING_OPTIONS
+from mindcv_shufflenet.options.model_name import ModelName
+from mindcv_shufflenet.options.preprocessing import Preprocessing
+from mindcv_shufflenet.options.tables import names_of, read_by
+from mindcv_shufflenet.weights.provenance import resolve_alias, settle
 
-# Options that say whose weights, beside those of network and preprocessing.
-_WEIGHTS_OPTIONS = ("ckpt_path", "ckpt_key", "pretrained", "num_classes")
-# Options that a network already answers; its number of channels decides about its input too.
-_OF_NETWORK = {*NETWORK_OPTIONS, *_WEIGHTS_OPTIONS} - {"in_channels"}
+_logger = logging.getLogger(__name__)
+
+
+# Options of a predictor, beside batch_size.
+_OPTIONS = {*names_of("network", "weights", "preprocessing")} & {*read_by("predict")}
+# Those that a given network answers; its number of channels decides about its input too.
+_OF_NETWORK = _OPTIONS - {"in_channels", *names_of("preprocessing")}
 
 
 @dataclass(frozen=True)
@@ -83,30 +88,26 @@ class Predictor:
         **options: Any,
     ) -> None:
         check_counts(topk=topk, batch_size=batch_size)
-        options = {
-            name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in options.items()
-        }
-        known = (*NETWORK_OPTIONS, *PREPROCESSING_OPTIONS, *_WEIGHTS_OPTIONS)
-        check_keywords("Predictor", options, ("class_names", "topk", "batch_size", *known))
+        check_keywords("Predictor", options, ("class_names", "topk", "batch_size", *_OPTIONS))
         self.topk = topk
         self.batch_size = batch_size
-        self.notes: list[str] = []
-        self._classes: Classes | None = None
+        trained_classes: tuple[str, ...] | None = None
         if isinstance(model, nn.Cell):
             if fixed := [name for name in options if name in _OF_NETWORK]:
                 raise UserError(f"{fixed[0]} cannot be set on a network that is there; set it when making the network")
             self.network, self.config = model, parse_config(options)
         else:
-            self.network, self.config = self._open(options if model is None else options | {"model": model})
+            given = options if model is None else options | {"model": model}
+            self.network, self.config, trained_classes = _open(given)
         self.network.set_train(False)
-        self.num_classes = self.network.classifier.weight.shape[0]
-        self.class_names = tuple(class_names or _class_names(self._classes, self.num_classes))
+        self.forward = MindSporeEngine(self.network, self.config)
+        self.num_classes = self.network.get_classifier().weight.shape[0]
+        self.class_names = tuple(class_names or _class_names(trained_classes, self.num_classes))
         if len(self.class_names) != self.num_classes:
             raise UserError(
                 f"there are {len(self.class_names)} class names and {self.num_classes} classes; give one name a class"
             )
-        self._crop = eval_crop(self.config, encoded=False)
-        self._normalise = normalise(self.config)
+        self._transform = create_transform(Preprocessing.of(self.config))
 
     def __call__(self, images: ImageLike | Iterable[ImageLike]) -> Any:
         """Predict one image or several.
@@ -171,15 +172,15 @@ class Predictor:
 
     def view(self, image: ImageLike) -> np.ndarray:
         """Return what the network sees of an image, ``[H, W, 3] uint8``: resized and cropped."""
-        return _apply(self._crop, open_image(image))
+        return self._transform.view(image)
 
     def preprocess(self, image: ImageLike) -> np.ndarray:
         """Return the network's input for an image, ``[C, H, W] float32``."""
-        return self.normalise(self.view(image))
+        return self._transform(image)
 
     def normalise(self, view: np.ndarray) -> np.ndarray:
         """Return the network's input, ``[C, H, W] float32``, for what :meth:`view` returned."""
-        return _apply(self._normalise, view)
+        return self._transform.normalise(view)
 
     def describe(self, scores: np.ndarray) -> Prediction:
         """Turn the probabilities ``[num_classes]`` of one image into a prediction."""
@@ -191,39 +192,37 @@ class Predictor:
         # One shape for all batches, since another one would be compiled anew.
         missing = self.batch_size - len(batch) if len(batch) > 1 else 0
         images = np.stack(batch + batch[:1] * missing)
-        logits = self.network(Tensor(images)).asnumpy()[: len(batch)].astype(np.float64)
+        logits = self.forward(images)[: len(batch)].astype(np.float64)
         if not np.isfinite(logits).all():
             raise RunError("the network's outputs are not numbers; its weights are of no use")
         return softmax(logits, axis=1)
 
-    def _open(self, given: dict[str, Any]) -> tuple[nn.Cell, Config]:
-        config, told = _with_weights(resolve_alias(parse_config(given)), given)
-        weights = open_weights(config)
-        settled = settle(config, given, weights)
-        config, self.notes, self._classes = settled.config, told + settled.notes, settled.classes
-        classifier = weights.arrays.get("classifier.weight") if weights else None
-        classes = config.num_classes or (len(classifier) if classifier is not None else 1000)
-        network = create_model(config.network, num_classes=classes, **network_options(config))
-        if weights:
-            self.notes += load_weights(network, weights)
-        return network, config
+
+def _open(options: dict[str, Any]) -> tuple[nn.Cell, Config, tuple[str, ...] | None]:
+    """Open the network of the options; return it, its options, and the names of the classes of its weights."""
+    settled = settle(_with_weights(options))
+    opened = open_network(settled)
+    for note in opened.notes:
+        _logger.info(note)
+    return opened.network, settled.config, opened.class_names
 
 
-def _with_weights(config: Config, given: Collection[str]) -> tuple[Config, list[str]]:
+def _with_weights(options: dict[str, Any]) -> dict[str, Any]:
     """Take the published weights of the model where no others are given, and tell where they were not asked for.
 
     Raises:
         UserError: nothing says whose weights.
     """
-    if config.ckpt_path or config.pretrained:
-        return config, []
-    if "pretrained" in given:
+    if options.get("ckpt_path") or options.get("pretrained"):
+        return options
+    if "pretrained" in options:
         raise UserError("whose weights? pretrained is False: give --ckpt_path FILE, or leave pretrained out")
-    if "model" not in given:
+    if "model" not in options:
         raise UserError("whose weights? give --ckpt_path FILE, or --model NAME for the published ones of NAME")
-    is_named = config.model != config.network  # by its tag
-    told = [] if is_named else [f"no ckpt_path is given: the published weights of {config.model} are used"]
-    return config.replace(pretrained=True), told
+    name = resolve_alias(parse_config(options)).model
+    if ModelName.parse(name).tag is None:
+        _logger.info("no ckpt_path is given: the published weights of %s are used", name)
+    return options | {"pretrained": True}
 
 
 def inference_model(model: str | nn.Cell | Predictor, image: ImageLike, **options: Any) -> dict[str, Any]:
@@ -251,16 +250,10 @@ def _in_folders(image: ImageLike) -> Sequence[ImageLike]:
     return image_files([image]) if isinstance(image, str | os.PathLike) else [image]
 
 
-def _apply(operations: list[Operation], pixels: Any) -> np.ndarray:
-    for operation in operations:
-        pixels = operation(pixels)
-    return np.asarray(pixels)
-
-
-def _class_names(classes: Classes | None, num_classes: int) -> Sequence[str]:
+def _class_names(trained: tuple[str, ...] | None, num_classes: int) -> Sequence[str]:
     """The names of the classes that the weights were trained on, ImageNet's, or the indices."""
-    if classes and len(classes.names) == num_classes:
-        return classes.names
+    if trained:
+        return trained
     if num_classes == 1000:
         return bundled_class_names()
     return [str(index) for index in range(num_classes)]

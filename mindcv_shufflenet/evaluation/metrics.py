@@ -32,17 +32,16 @@ class Metrics:
         """Mean cross entropy in nats, without label smoothing; the order of the images does not change a bit of it."""
         return math.fsum(self.losses) / self.images
 
-    def add(self, logits: np.ndarray, label: np.ndarray, valid: np.ndarray) -> None:
-        """Count one batch.
+    def add(self, logits: np.ndarray, label: np.ndarray) -> None:
+        """Count some images.
 
         Among equal logits the lower class comes first, as argmax has it. NaN is never correct.
 
         Args:
             logits: ``[N, num_classes]``.
             label: ``[N] int32``.
-            valid: ``[N] bool``; False is padding.
         """
-        logits, label = logits[valid].astype(np.float64), label[valid]
+        logits = logits.astype(np.float64)
         own = logits[np.arange(len(label)), label]
         tied_before = (logits == own[:, None]) & (np.arange(logits.shape[1]) < label[:, None])
         rivals = ((logits > own[:, None]) | tied_before | np.isnan(logits)).sum(axis=1)

@@ -1,4 +1,4 @@
-"""The units that a ShuffleNet block is made of.
+"""The units that blocks are made of.
 
 Each unit is a plain function over cells that the block owns, so that a parameter keeps the name it has in mindcv and a
 unit can be computed by one kernel where a device has one.
@@ -57,10 +57,10 @@ def norm_relu_concat(x_proj: Tensor, x_main: Tensor, norm: nn.Cell, relu: nn.Cel
 
 def norm_relu_interleave(x_proj: Tensor, x_main: Tensor, norm: nn.Cell, relu: nn.Cell) -> Tensor:
     """BatchNorm and ReLU of the main branch, its channels and the other branch's in turn."""
-    return join_even_odd(x_proj, relu(norm(x_main)))
+    return channel_shuffle_join(x_proj, relu(norm(x_main)))
 
 
-def split_even_odd(x: Tensor) -> tuple[Tensor, Tensor]:
+def channel_shuffle_split(x: Tensor) -> tuple[Tensor, Tensor]:
     """The even and the odd channels of ``[N, C, H, W]``, each ``[N, C/2, H, W]``: the shuffle of the ``megvii`` layout.
 
     Two neighbouring channels lie behind each other in memory, so the even one is the first half of the pair. The usual
@@ -73,10 +73,10 @@ def split_even_odd(x: Tensor) -> tuple[Tensor, Tensor]:
     return ops.reshape(even, shape), ops.reshape(odd, shape)
 
 
-def join_even_odd(even: Tensor, odd: Tensor) -> Tensor:
+def channel_shuffle_join(even: Tensor, odd: Tensor) -> Tensor:
     """The channels of both in turn, ``[N, C, H, W]``: the shuffle of the ``torchvision`` layout.
 
-    It undoes :func:`split_even_odd`.
+    It undoes :func:`channel_shuffle_split`.
     """
     _, half, height, width = even.shape
     return ops.reshape(ops.stack((even, odd), axis=2), (-1, 2 * half, height, width))
@@ -86,6 +86,11 @@ def global_average(x: Tensor) -> Tensor:
     """The mean of every map, ``[N, C, H, W]`` to ``[N, C]``; on a CPU pooling does it in a quarter of a mean's time."""
     batch, channels, height, width = x.shape
     return ops.reshape(ops.avg_pool2d(x, (height, width)), (batch, channels))
+
+
+def max_pool(padding: str) -> nn.Cell:
+    """A 3x3 max pool with stride 2: ``same`` pads on the right and at the bottom only, ``pad`` on every side."""
+    return PaddedMaxPool() if padding == "pad" else nn.MaxPool2d(3, 2, pad_mode="same")
 
 
 class PaddedMaxPool(nn.Cell):

@@ -1,92 +1,70 @@
 """Networks by name."""
 
 import fnmatch
-import inspect
-import logging
-import os
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from mindspore import nn
 
-from mindcv_shufflenet.errors import UserError, check_keywords, checked_keywords, nearest
-from mindcv_shufflenet.models.shufflenet_v2 import WIDTHS, FeatureExtractor, ShuffleNetV2
-from mindcv_shufflenet.weights.load import load_weights, read_weights
-from mindcv_shufflenet.weights.records import RECORDS, default_record, fetch_record, find_record, split_name
-
-MODELS: dict[str, Callable[..., nn.Cell]] = {
-    f"shufflenet_v2_{variant}": partial(ShuffleNetV2, widths) for variant, widths in WIDTHS.items()
-}
-
-_logger = logging.getLogger(__name__)
+from mindcv_shufflenet.errors import UserError, checked_keywords
+from mindcv_shufflenet.families import find_family, models
+from mindcv_shufflenet.families.base import plan
+from mindcv_shufflenet.models.base import FeatureExtractor, Network
+from mindcv_shufflenet.weights.records import RECORDS, parse_name
 
 
 @checked_keywords
-def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
+def list_models(
+    pattern: str = "*", *, exclude_filters: str | Sequence[str] | None = (), pretrained: bool = False
+) -> list[str]:
     """Return the names that match a wildcard pattern, such as ``shufflenet_v2_*``, sorted.
 
     Args:
         pattern: what to list.
+        exclude_filters: wildcard patterns of what to leave out.
         pretrained: list the published weights, ``MODEL.TAG``, instead of the networks.
     """
-    return sorted(fnmatch.filter(RECORDS if pretrained else MODELS, pattern))
+    excluded = [exclude_filters] if isinstance(exclude_filters, str) else exclude_filters or ()
+    names = fnmatch.filter(RECORDS if pretrained else models(), pattern)
+    return sorted(name for name in names if not any(fnmatch.fnmatch(name, other) for other in excluded))
 
 
-def create_model(
-    name: str,
+def is_model(name: str) -> bool:
+    """Return whether there is a network of that name, and weights of its tag if it has one."""
+    parsed = parse_name(str(name))
+    return parsed.model in models() and (parsed.tag is None or str(parsed) in RECORDS)
+
+
+def build(
+    model: str,
     *,
-    pretrained: bool = False,
     num_classes: int = 1000,
     in_channels: int = 3,
     features_only: bool = False,
-    checkpoint_path: str | os.PathLike[str] = "",
+    out_indices: Sequence[int] | None = None,
+    drop_rate: float | None = None,
     **options: Any,
 ) -> nn.Cell:
-    """Build a network, with published weights, those of a file, or newly drawn ones (``mindspore.set_seed``).
+    """Build a network with newly drawn weights (``mindspore.set_seed``).
 
     Args:
-        name: one of :func:`list_models`, with or without a tag of weights, which sets layout and pool.
-        pretrained: load the published weights of the tag, or mindcv's; they are fetched at the first use. With
-            another ``num_classes`` than theirs the classifier starts anew, which is logged.
+        model: one of :func:`list_models`.
         num_classes: length of the logits.
         in_channels: channels of the input.
-        features_only: return the maps at strides 4, 8, 16 and 32 instead of logits.
-        checkpoint_path: load this file, of any kind that ``convert`` reads; it sets layout, stem and pool where it
-            tells them and ``options`` do not.
-        options: arguments of the network's class, for example ``layout``, ``stem``, ``pool``, ``drop_rate``.
+        features_only: return the maps of the stages instead of logits.
+        out_indices: which of the network's ``feature_info`` these are; None: all.
+        drop_rate: share of the pooled features that training sets to zero.
+        options: network options of the family, such as ``layout``, ``stem``, ``pool``. None is the family's default.
 
     Raises:
-        UserError: an unknown name, with the nearest right one, an argument that the network refuses, or weights that
-            cannot be fetched or do not fit.
+        UserError: an unknown name, with the nearest right one, or an argument that the network refuses.
     """
-    model, _ = split_name(str(name))
-    if model not in MODELS:
-        raise UserError(f"unknown model {name}{nearest(model, MODELS)}; `shufflenet models` lists them all")
-    check_keywords("create_model", options, _arguments(model))
-    if pretrained and checkpoint_path:
-        raise UserError("pretrained and checkpoint_path are both given; leave one out")
-    record = default_record(name) if pretrained else find_record(name)
-    path = checkpoint_path or (fetch_record(record) if pretrained and record else None)
-    weights = read_weights(path) if path else None
-    told = {"layout": record.layout, "pool": record.pool} if record else {}
-    if checkpoint_path and weights:
-        told |= {option: value for option, value in weights.network.items() if option != "in_channels"}
-    options |= {option: value for option, value in told.items() if options.get(option) is None}
-    network = MODELS[model](num_classes=num_classes, in_channels=in_channels, **options)
-    if weights:
-        reset = pretrained and len(weights.arrays["classifier.weight"]) != num_classes
-        for note in load_weights(network, weights, reset_classifier=reset):
-            _logger.log(logging.WARNING if reset else logging.INFO, "%s: %s", name, note)
-    return FeatureExtractor(network) if features_only else network
-
-
-def _arguments(model: str) -> list[str]:
-    """The keyword arguments of :func:`create_model` for a model: its own, and those of the network's class."""
-    own = [name for name in inspect.signature(create_model).parameters if name not in ("name", "options")]
-    return own + list(inspect.signature(MODELS[model]).parameters)
-
-
-def get_model(name: str, **options: Any) -> nn.Cell:
-    """Build a network; mmpretrain's and torchvision's name of :func:`create_model`."""
-    return create_model(name, **options)
+    if out_indices is not None and not features_only:
+        raise UserError("out_indices chooses among the maps of features_only=True; leave it out, or give both")
+    family = find_family(str(model))
+    module, _, name = family.network.partition(":")
+    network: Network = getattr(import_module(module), name)(
+        plan(family, model, num_classes=num_classes, in_channels=in_channels, **options), drop_rate
+    )
+    return FeatureExtractor(network, out_indices) if features_only else network

@@ -1,11 +1,52 @@
-"""The names that options choose from, once: data sets, optimizers, schedules.
+"""The names that options choose from, once: data sets, optimizers, schedules, variants of networks, weights files.
 
 Rooms above attach the code to them (``data/datasets``, ``training/optim.py``, ``training/schedules.py``), and tests
 hold both sides equal. A data set that is registered at run time adds its name here.
 """
 
-# Names of data sets. A list, since `register_dataset` adds to it.
-DATASETS: list[str] = ["digits", "folder", "imagenet", "tiny_imagenet", "cifar10", "mindrecord"]
+from typing import Literal, NamedTuple
+
+
+class Traits(NamedTuple):
+    """What the options know of a data set.
+
+    Attributes:
+        needs_folder: whether it lies in ``data_dir``.
+        train_crop: what ``train_crop=auto`` means for it.
+        has_class_folders: whether ``dataset=folder`` reads it too, with those of its classes that have a folder.
+        is_packed: whether it is what ``data prepare`` writes.
+    """
+
+    needs_folder: bool = True
+    train_crop: Literal["resized", "padded"] = "resized"
+    has_class_folders: bool = False
+    is_packed: bool = False
+
+
+# The data sets; `register_dataset` adds to them.
+DATASETS = {
+    "digits": Traits(needs_folder=False),
+    "folder": Traits(),
+    "imagenet": Traits(has_class_folders=True),
+    "tiny_imagenet": Traits(),
+    "cifar10": Traits(train_crop="padded"),
+    "mindrecord": Traits(is_packed=True),
+}
+
+
+def traits_of(dataset: str) -> Traits:
+    """Return the traits of a data set; one that another program has registered has the default ones."""
+    return DATASETS.get(dataset, Traits())
+
+
+# The values of the network options. Each family has its own share of them.
+LAYOUTS = ("megvii", "torchvision")
+STEMS = ("imagenet", "cifar")
+POOLS = ("same", "pad")
+
+# Suffixes of weights files.
+TORCH_SUFFIXES = (".pth", ".pt")
+WEIGHTS_SUFFIXES = (".ckpt", ".safetensors", ".npz", ".onnx", *TORCH_SUFFIXES)
 
 # Names of optimizers: those that work, and those of mindcv that are not built yet.
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")

@@ -1,4 +1,4 @@
-"""What other programs call our options, and mindcv our recipes."""
+"""Names that other programs have for options, and mindcv for recipes."""
 
 # What other programs call an option.
 SYNONYMS = {

@@ -18,7 +18,7 @@ _TAG = "tag:yaml.org,2002:"
 
 
 class _TextLoader(yaml.SafeLoader):
-    """Reads scalars as text, but for null and ``<<``; refuses a name that stands twice and a value inside itself."""
+    """Reads scalars as text, but for null and ``<<``; refuses duplicate names and recursive values."""
 
     yaml_constructors: ClassVar[dict[str | None, Any]] = {}
 

@@ -1,11 +1,12 @@
 """What the ranks compute together inside a graph."""
 
 import math
+from collections.abc import Sequence
 from itertools import accumulate
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from mindcv_shufflenet.parallel.group import current
 
@@ -17,7 +18,7 @@ class MeanOverRanks(nn.Cell):
 
     Args:
         shapes: of the tensors.
-        size: how many ranks there are.
+        size: number of ranks.
 
     Inputs: a tuple of float tensors. Outputs: the same, in float32.
     """
@@ -37,7 +38,7 @@ class MeanOverRanks(nn.Cell):
 
 
 class WaitForAll(nn.Cell):
-    """Lets a graph go on when all ranks have come to the same place in theirs.
+    """A barrier inside a graph: each rank waits until all ranks reach it.
 
     On a CPU only, where MindSpore's collective operations fail if a rank comes half a minute later than another: one
     that is still compiling, or whose images are slow to read.
@@ -51,6 +52,76 @@ class WaitForAll(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         return self.wait(x)
+
+
+class OneRank(nn.Cell):
+    """The reduce of a training step on one rank: the identity.
+
+    Inputs and outputs: those of :class:`AllRanks`.
+    """
+
+    def start(self, image: Tensor, _vote: Tensor) -> Tensor:
+        """Return the images."""
+        return image
+
+    def construct(
+        self, gradients: tuple[Tensor, ...], loss: Tensor, correct: Tensor, vote: Tensor
+    ) -> tuple[tuple[Tensor, ...], Tensor, Tensor, Tensor]:
+        return gradients, loss, correct, vote
+
+
+class AllRanks(nn.Cell):
+    """The reduce of a training step on several ranks, by one all-reduce.
+
+    BatchNorm's moving statistics are averaged as well, so that all ranks keep one network.
+
+    Args:
+        network: its parameters without gradients are the moving statistics.
+        parameters: those with gradients, in the gradients' order.
+        ranks: number of ranks.
+        wait: gives its input when all ranks have reached it.
+
+    Inputs: gradients of the parameters, the loss, the number of images classified correctly and a vote, all
+    ``[] float32`` and of this rank.
+    Outputs: the mean gradients, the mean loss, the sum of the correct images, and the share of votes, over all ranks.
+    """
+
+    def __init__(self, network: nn.Cell, parameters: Sequence[Parameter], ranks: int, wait: nn.Cell) -> None:
+        super().__init__(auto_prefix=False)
+        self.ranks = ranks
+        self.wait = wait
+        self.map = ops.HyperMap()
+        self.statistics = ParameterTuple([weight for weight in network.get_parameters() if not weight.requires_grad])
+        shared = (*parameters, *self.statistics)
+        self.mean = MeanOverRanks([parameter.shape for parameter in shared] + [()] * 3, ranks)
+
+    def start(self, image: Tensor, vote: Tensor) -> Tensor:
+        """Return the images when all ranks have come to this step."""
+        return ops.depend(image, self.wait(vote))
+
+    def construct(
+        self, gradients: tuple[Tensor, ...], loss: Tensor, correct: Tensor, vote: Tensor
+    ) -> tuple[tuple[Tensor, ...], Tensor, Tensor, Tensor]:
+        statistics = ops.depend(self.statistics, gradients)  # as the forward pass has left them
+        means = self.mean(gradients + statistics + (loss, correct, vote))
+        trained = len(gradients)
+        loss, correct, vote = means[-3:]
+        loss = ops.depend(loss, self.map(ops.assign, self.statistics, means[trained:-3]))
+        return means[:trained], loss, correct * self.ranks, vote
+
+
+def create_reduce(network: nn.Cell, parameters: Sequence[Parameter], device: str, ranks: int) -> nn.Cell:
+    """Return what makes the gradients and figures of one rank those of all ranks.
+
+    Args:
+        network: what is trained.
+        parameters: those of it that have gradients.
+        device: ``Ascend``, ``GPU`` or ``CPU``.
+        ranks: number of ranks.
+    """
+    if ranks == 1:
+        return OneRank()
+    return AllRanks(network, parameters, ranks, WaitForAll() if device == "CPU" else nn.Identity())
 
 
 def _wait(x: np.ndarray) -> np.ndarray:

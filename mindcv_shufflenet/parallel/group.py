@@ -1,8 +1,8 @@
-"""The ranks of one job, joined by a connection each to rank 0: what they tell one another beside their gradients.
+"""The group of ranks of one job, and the messages between them.
 
-The connections carry small JSON messages: values that all ranks gather, and the end of the job. A rank that fails says
-so before it goes; one that is killed is noticed by its connection, which the system closes. Rank 0 then writes one line
-for people and the whole job ends, also while a rank's main thread waits inside MindSpore for a rank that is no more.
+Every rank has a connection to rank 0. It carries small JSON messages: values that all ranks gather, and the end of the
+job. A rank that fails reports its failure; a killed rank is detected when the system closes its connection. Rank 0 then
+prints one line and ends the whole job, even while a rank's main thread waits inside MindSpore for a rank that is gone.
 """
 
 import contextlib
@@ -12,32 +12,35 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
+from mindcv_shufflenet import signals
 from mindcv_shufflenet.errors import RunError
 from mindcv_shufflenet.lines import print_line, silence
 from mindcv_shufflenet.parallel.rendezvous import JOIN_SECONDS, SCHEDULER, meet, name_ranks, receive, send
 from mindcv_shufflenet.parallel.world import World
 
-# Seconds in which a rank that fails waits for others that fail likewise.
+# Seconds that rank 0 waits after the first failure for other ranks to report theirs.
 REPORT_SECONDS = 1.0
 
 
 class Group:
-    """All ranks of a job; this one is a process by itself.
+    """The group of a process without other ranks, and the interface of all groups.
 
     Attributes:
         world: this process's place.
         hosts: host name of each rank.
         address: of rank 0, as every rank can reach it.
+        is_connected: whether MindSpore has connected the ranks too, which it does once in a process.
     """
 
     def __init__(self, world: World, hosts: list[str] | None = None, address: str = "127.0.0.1") -> None:
         self.world = world
         self.hosts = hosts or [socket.gethostname()]
         self.address = address
+        self.is_connected = False
 
     @property
     def is_first(self) -> bool:
@@ -52,24 +55,36 @@ class Group:
         """Wait for all ranks."""
         self.gather(None)
 
+    @contextlib.contextmanager
+    def signals_held(self) -> Iterator[Callable[[], object]]:
+        """Hold the signals that stop a command; yields a function that raises Interrupted if one is pending.
+
+        Several ranks cannot agree that a signal has come: the signals keep their default and end the rank.
+        """
+        if self.world.size > 1:
+            yield lambda: None
+        else:
+            with signals.held():
+                yield signals.check
+
     def await_scheduler(self) -> None:
-        """Wait on all ranks until ``msrun``'s scheduler serves: inside MindSpore its failure would reach nobody.
+        """Wait on all ranks until ``msrun``'s scheduler serves; inside MindSpore nobody would learn of its failure.
 
         Raises:
-            RunError: it does not begin.
+            RunError: it does not start.
         """
 
     def leave(self) -> None:
-        """Part from the others when all have done their work."""
+        """Leave the group when all ranks have done their work."""
 
     def fail(self, message: str, status: int) -> int:
-        """Tell people of an error and return the exit status; on several ranks end the job of all instead."""
+        """Print an error and return the exit status; with several ranks, end the whole job instead."""
         _say([message])
         return status
 
 
 class _First(Group):
-    """Rank 0, which has a connection to every other rank."""
+    """Rank 0, connected to every other rank."""
 
     def __init__(self, world: World, hosts: list[str], address: str, connections: dict[int, Connection]) -> None:
         super().__init__(world, hosts, address)
@@ -114,7 +129,7 @@ class _First(Group):
 
     def _send(self, message: dict[str, Any], receivers: Collection[int]) -> None:
         for receiver in receivers:
-            with contextlib.suppress(OSError):  # one that is no more is told of by its reader
+            with contextlib.suppress(OSError):  # the reader reports a rank that is gone
                 send(self.connections[receiver], message)
 
     def _read(self, rank: int) -> None:
@@ -123,7 +138,7 @@ class _First(Group):
             try:
                 message = receive(self.connections[rank])
             except (OSError, EOFError):
-                self.all_reported.set()  # the launcher ends the job by itself now, so there is no time to lose
+                self.all_reported.set()  # the launcher ends the job by itself now: do not wait
                 host = self.hosts[max(rank, 0)]  # the scheduler is where rank 0 is
                 self._report(rank, f"it is gone from {host}: killed, out of memory, crashed, or cut off", 1)
                 return
@@ -135,7 +150,7 @@ class _First(Group):
                 return
 
     def _report(self, rank: int, text: str, status: int) -> None:
-        """Note a failure; the first one ends the job, once the ranks that fail likewise have had time to say so."""
+        """Record a failure. The first one ends the job after the other ranks have had time to report theirs."""
         with self.lock:
             if self.is_done:
                 return
@@ -183,7 +198,7 @@ class _Other(Group):
         _exit(status)
 
     def _tell(self, message: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):  # rank 0 is no more: the reader tells
+        with contextlib.suppress(OSError):  # rank 0 is gone: the reader reports it
             send(self.connection, message)
 
     def _read(self) -> None:
@@ -204,7 +219,7 @@ class _Other(Group):
 
 
 def summarise(reports: dict[int, tuple[str, int]], size: int) -> list[str]:
-    """Return a line for each different failure, with those that it struck unless it struck all ranks."""
+    """Return one line a failure, with the ranks that it struck unless it struck all."""
     struck: dict[str, list[int]] = {}
     for rank, (text, _) in sorted(reports.items()):
         struck.setdefault(text, []).append(rank)
@@ -215,16 +230,16 @@ _group = Group(World())
 
 
 def current() -> Group:
-    """Return the group that this process is in."""
+    """Return the group of this process."""
     return _group
 
 
 def join(world: World) -> Group:
-    """Meet the other ranks of a launch; :func:`current` returns the group from then on.
+    """Connect with the other ranks of the launch; from then on :func:`current` returns their group.
 
     Raises:
         UserError: MPI cannot be used, or a port is taken.
-        RunError: not all ranks have come, or this one cannot reach the first.
+        RunError: a rank is missing, or rank 0 cannot be reached.
     """
     global _group  # noqa: PLW0603 - a process is in one group, as it has one environment
     if world.size == 1:
@@ -238,20 +253,20 @@ def join(world: World) -> Group:
 
 
 def _silence() -> None:
-    """Close standard error to MindSpore's threads, which tell of their end whatever the log level is."""
+    """Silence standard error, since MindSpore's threads report their end at any log level."""
     sys.stderr.flush()
     silence(2)
 
 
 def _say(lines: list[str]) -> None:
-    """Tell of errors, if there is still somebody to read it."""
+    """Print errors if standard error can still be written."""
     with contextlib.suppress(OSError, ValueError):
         for line in lines:
             print_line(f"error: {line}", sys.stderr)
 
 
 def _exit(status: int) -> NoReturn:
-    """End this process at once, whatever its main thread waits for."""
+    """End this process at once, even while its main thread waits."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()

@@ -1,7 +1,7 @@
-"""``msrun``'s scheduler, which introduces the workers to each other, and an observer that tells rank 0 of its end.
+"""``msrun``'s scheduler, through which the workers find each other, and an observer that reports its end to rank 0.
 
-MindSpore's workers would wait for a scheduler that is no more until their time is up, and it for them. The scheduler
-holds Python's lock while it serves, so the observer is a process of its own.
+Without the observer, workers wait for a dead scheduler until MindSpore's timeout, and the scheduler for dead workers.
+The scheduler holds Python's global lock while it serves, so the observer is a process of its own.
 """
 
 import os
@@ -15,22 +15,22 @@ from typing import NoReturn
 from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.parallel.rendezvous import bind, meet_as_scheduler, receive, send
 
-# What the scheduler writes when it ends for a mistake that the ranks make, and tell of, as well.
+# What the scheduler writes when it ends for a mistake that the ranks make and report as well.
 _SAME_MISTAKE = b"\0"
-# What it writes when its port is free and it begins to serve.
+# What it writes when its port is free and it starts to serve.
 _READY = b"\1"
 
 
 def serve(check: Callable[[], object]) -> None:
-    """Be the scheduler until the workers have ended.
+    """Run the scheduler until the workers have ended.
 
     Args:
-        check: looks at the command line, as the workers will, and raises if it is wrong.
+        check: checks the command line as the workers do, and raises if it is wrong.
 
     Raises:
         UserError: its port is taken.
     """
-    scheduler, alone = os.getpid(), os.environ["MS_WORKER_NUM"] == "1"  # one worker listens to nobody
+    scheduler, alone = os.getpid(), os.environ["MS_WORKER_NUM"] == "1"  # a single worker has no connections
     told, tell = os.pipe()
     if not alone and not os.fork():
         os.close(tell)
@@ -41,7 +41,7 @@ def serve(check: Callable[[], object]) -> None:
         os.write(tell, _SAME_MISTAKE)
         raise
     host, port = os.environ["MS_SCHED_HOST"], int(os.environ["MS_SCHED_PORT"])
-    try:  # before the workers wait for it inside MindSpore, where nothing reaches them
+    try:  # before the workers wait for it inside MindSpore, where no message reaches them
         bind(host, port).close()
     except UserError as error:
         os.write(tell, str(error).encode())
@@ -55,7 +55,7 @@ def serve(check: Callable[[], object]) -> None:
 
 
 def _observe(told: int, scheduler: int) -> NoReturn:
-    """Wait for the end of the scheduler or of the job, whatever comes first, and end the other."""
+    """Wait for the end of the scheduler or of the job, whichever comes first, and end the other."""
     status = 1
     try:
         connection = meet_as_scheduler()
@@ -70,13 +70,13 @@ def _observe(told: int, scheduler: int) -> NoReturn:
     except RunError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
     except (OSError, EOFError):
-        pass  # rank 0 is no more
+        pass  # rank 0 is gone
     if status and os.getppid() == scheduler:
         os.kill(scheduler, signal.SIGKILL)
     os._exit(0)
 
 
 def _next(told: int, connection: Connection) -> bytes:
-    """Return what the scheduler writes next; ``_SAME_MISTAKE`` if rank 0 speaks or goes before."""
+    """Return what the scheduler writes next; ``_SAME_MISTAKE`` if rank 0 sends something or ends first."""
     ready, _, _ = select.select([told, connection.fileno()], [], [])
     return os.read(told, 1000) if told in ready else _SAME_MISTAKE

@@ -1,6 +1,6 @@
-"""How the ranks of a job find one another: each gets a connection to rank 0, at an address that they all can reach.
+"""Rendezvous: connect every rank to rank 0, at an address that all ranks can reach.
 
-What stands beside ``msrun``'s scheduler gets one too, under the number :data:`SCHEDULER`.
+The observer of ``msrun``'s scheduler gets a connection too, under the number :data:`SCHEDULER`.
 """
 
 import errno
@@ -20,17 +20,17 @@ from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.parallel.world import MSRUN, World
 
 SCHEDULER = -1
-# Seconds in which those must have come that a launcher starts together.
+# Seconds within which ranks that a launcher starts together must connect.
 JOIN_SECONDS = 25.0
-# Seconds in which msrun's scheduler must have reached rank 0, which is started after it on the same host.
+# Seconds within which msrun's scheduler must reach rank 0, which is started after it on the same host.
 _SCHEDULER_SECONDS = 20.0
 _FOREVER = 1e7
-# Seconds of one attempt to reach an address, and for whoever answers to show that it is rank 0.
+# Seconds of one attempt to reach an address, and of the handshake with whoever answers.
 _CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
 
 
 class Met(NamedTuple):
-    """What a rank knows after the meeting: host name of each rank, rank 0's address, and the connections by rank."""
+    """The result of a rendezvous: host name of each rank, address of rank 0, and the connections by rank."""
 
     hosts: list[str]
     address: str
@@ -42,7 +42,7 @@ def meet(world: World) -> Met:
 
     Raises:
         UserError: MPI cannot be used, or a port is taken.
-        RunError: not all ranks have come, or this one cannot reach the first.
+        RunError: a rank is missing, or rank 0 cannot be reached.
     """
     try:
         return _meet_at_scheduler(world) if world.launcher == MSRUN else _meet_by_mpi(world)
@@ -70,7 +70,7 @@ def meet_as_scheduler() -> Connection:
 
 
 class _Meeting(NamedTuple):
-    """Where rank 0 listens, what shows that a caller belongs to the job, and in how many seconds all must have come."""
+    """Where rank 0 listens, the key that proves that a caller belongs to the job, and the time limit in seconds."""
 
     addresses: list[str]
     port: int
@@ -79,7 +79,7 @@ class _Meeting(NamedTuple):
 
 
 def _meet_by_mpi(world: World) -> Met:
-    """Agree through MPI on where rank 0 listens."""
+    """Learn through MPI where rank 0 listens."""
     # Open MPI's transport over libfabric sleeps a second where it finds no card, and a few bytes need none.
     os.environ.setdefault("OMPI_MCA_btl", "^ofi")
     try:
@@ -106,7 +106,7 @@ def _meet_by_mpi(world: World) -> Met:
 
 
 def _meet_at_scheduler(world: World) -> Met:
-    """Meet at the port above that of msrun's scheduler, on the same host."""
+    """Connect at the port above that of msrun's scheduler, on the same host."""
     meeting = _beside_scheduler()
     if world.rank:
         return _call(world.rank, meeting)
@@ -142,7 +142,7 @@ def _beside_scheduler() -> _Meeting:
 
 
 def _listen(server: socket.socket, meeting: _Meeting, expected: set[int]) -> Met:
-    """Wait for all others, and tell them where the ranks are and at which address rank 0 can be reached."""
+    """Wait for all other ranks, then send them the hosts of all ranks and the address of rank 0."""
     connections: dict[int, Connection] = {}
     hosts = {0: socket.gethostname()}
     used = set()
@@ -165,7 +165,7 @@ def _listen(server: socket.socket, meeting: _Meeting, expected: set[int]) -> Met
             hello = receive(connection)
             connections[hello["rank"]], hosts[hello["rank"]] = connection, hello["host"]
             used.add(hello["address"])
-    # Any address but the loopback one that somebody uses is one that all can reach: the ranks beside rank 0 too.
+    # Any address in use but the loopback one can be reached by all ranks, also by those on the host of rank 0.
     address = min(used, key=lambda name: (name.startswith("127."), name))
     everyone = [hosts[rank] for rank in sorted(hosts.keys() - {SCHEDULER})]
     for connection in connections.values():
@@ -174,19 +174,19 @@ def _listen(server: socket.socket, meeting: _Meeting, expected: set[int]) -> Met
 
 
 def name_ranks(ranks: Collection[int], size: int) -> str:
-    """Return what people call some of so many ranks."""
+    """Return the name of some ranks in messages, such as ``rank 1, 2 of 8``."""
     numbers = ", ".join(str(rank) for rank in sorted(ranks) if rank != SCHEDULER)
     names = [f"rank {numbers} of {size}"] if numbers else []
     return " and ".join(["msrun's scheduler", *names] if SCHEDULER in ranks else names)
 
 
 def _admit(caller: socket.socket, key: bytes) -> Connection | None:
-    """Return the connection to a caller that knows the key, None for anybody else."""
+    """Return the connection to a caller that knows the key; None for any other."""
     return _handshake(caller, key, (deliver_challenge, answer_challenge))
 
 
 def _call(rank: int, meeting: _Meeting) -> Met:
-    """Reach rank 0 at the first of its addresses that answers as it should."""
+    """Connect to rank 0 at the first of its addresses where it answers."""
     end = time.monotonic() + meeting.seconds
     while True:
         for address in meeting.addresses:
@@ -205,7 +205,7 @@ def _call(rank: int, meeting: _Meeting) -> Met:
 
 
 def _reach(address: str, meeting: _Meeting) -> Connection | None:
-    """Return the connection to rank 0 if that is who answers at an address."""
+    """Return the connection to rank 0 at an address; None if it does not answer there."""
     key = meeting.key.encode()
     try:
         link = socket.create_connection((address, meeting.port), _CONNECT_SECONDS)
@@ -230,9 +230,9 @@ def _own_addresses() -> list[str]:
 def _handshake(
     link: socket.socket, key: bytes, challenges: tuple[Callable[[Connection, bytes], None], ...]
 ) -> Connection | None:
-    """Return a connection whose other end has shown that it knows the key.
+    """Return a connection whose other end has proved that it knows the key; None if it has not.
 
-    A host that falls silent afterwards is noticed in 20 seconds.
+    A host that stops answering later is detected within 20 seconds.
     """
     link.settimeout(None)
     _limit_waiting(link, _ANSWER_SECONDS)
@@ -253,5 +253,5 @@ def _handshake(
 
 
 def _limit_waiting(link: socket.socket, seconds: float) -> None:
-    """Let reading fail after some seconds; 0: never."""
+    """Set the timeout of reading in seconds; 0: none."""
     link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(seconds), 0))

@@ -6,13 +6,12 @@ from datetime import timedelta
 
 import mindspore as ms
 from mindspore.communication import init
-from mindspore.communication.management import _init_without_sched
-from mindspore.mint.distributed import TCPStore
 
+from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.parallel.group import Group, current
 from mindcv_shufflenet.parallel.rendezvous import JOIN_SECONDS
-from mindcv_shufflenet.parallel.world import MPIRUN, MSRUN
+from mindcv_shufflenet.parallel.world import MPIRUN, MSRUN, find_world
 from mindcv_shufflenet.runtime.cores import count_workers
 from mindcv_shufflenet.runtime.device import Machine, choose_device
 from mindcv_shufflenet.signals import held
@@ -25,19 +24,25 @@ def set_up(config: Config) -> tuple[Machine, list[str]]:
         The machine, and a line for each option that had to be adapted to it.
 
     Raises:
-        UserError: a device that is not there.
+        UserError: a device that is not there, or ranks that have not met.
     """
     group = current()
+    launched = find_world()
+    if launched.size > group.world.size:
+        raise UserError(
+            f"{launched.launcher} has started {launched.size} ranks, and this one has not met the others: call"
+            " mindcv_shufflenet.parallel.group.join(mindcv_shufflenet.parallel.world.find_world()) at the start of the"
+            f" script, or start it without {launched.launcher}"
+        )
     device = choose_device(config.device_target)
     ms.set_context(mode=ms.GRAPH_MODE if config.mode == 0 else ms.PYNATIVE_MODE)
-    if device == "CPU" or group.world.size == 1:
-        ms.set_device(device)
-    else:
-        ms.set_device(device, group.world.local_rank)
-    if group.world.launcher == MSRUN or group.world.size > 1:
-        with held():  # its threads must not take the signals that the training looks for
-            _connect(device, group)
-        group.barrier()  # so that nobody goes on, and perhaps fails, while another still waits inside MindSpore
+    if not group.is_connected:  # after that the device cannot be set again
+        ms.set_device(device, *([] if device == "CPU" or group.world.size == 1 else [group.world.local_rank]))
+        if group.world.launcher == MSRUN or group.world.size > 1:
+            with held():  # its threads must not take the signals that the training looks for
+                _connect(device, group)
+            group.is_connected = True
+            group.barrier()  # no rank may go on, and perhaps fail, while another one still waits inside MindSpore
     ms.set_seed(config.seed)
     cores = len(os.sched_getaffinity(0))
     workers, notes = count_workers(config.num_parallel_workers)
@@ -55,13 +60,21 @@ def set_up(config: Config) -> tuple[Machine, list[str]]:
 def _connect(device: str, group: Group) -> None:
     """Start MindSpore's collective communication.
 
-    On a CPU under mpirun MindSpore has no way of its own: the ranks meet in a store that rank 0 keeps, as its Ascend
-    backend can without a scheduler. Everywhere else it is MindSpore's own start.
+    MindSpore cannot start CPU ranks under mpirun by itself: they connect through a TCP store of rank 0, as its Ascend
+    backend does without a scheduler. In all other cases MindSpore's own start is used.
     """
     if device != "CPU" or group.world.launcher != MPIRUN:
         group.await_scheduler()
         init()
         return
+    try:
+        from mindspore.communication.management import _init_without_sched
+        from mindspore.mint.distributed import TCPStore
+    except ImportError:
+        raise UserError(
+            f"mpirun on a CPU needs MindSpore 2.8 and this is {ms.__version__}: install mindspore==2.8.0,"
+            " or run one rank, without mpirun"
+        ) from None
     port = group.gather(_free_port() if group.is_first else None)[0]
     limit = timedelta(seconds=JOIN_SECONDS)
     store = TCPStore(group.address, port, group.world.size, group.is_first, limit)

@@ -5,15 +5,17 @@ from mindspore import Tensor, nn, ops
 
 
 class SyncBatchNorm(nn.Cell):
-    """BatchNorm whose batch statistics are those of the images of all ranks, in place of a BatchNorm on one rank.
+    """BatchNorm whose batch statistics are those of the images of all ranks; it replaces a BatchNorm on one rank.
 
-    For the CPU and the GPU, where MindSpore's own does not run on several ranks. The ranks' means are averaged, then
-    their mean squared distances from that, in float32 whatever the precision.
+    For the CPU and the GPU, where MindSpore's own does not run on several ranks. It averages the ranks' means, then
+    their mean squared distances from that, in float32 at every precision.
 
     Args:
-        norm: whose parameters and settings it has.
+        norm: gives its parameters and settings.
         ranks: how many ranks there are, each with as many images.
     """
+
+    keeps_float32 = True  # moving statistics in float16 would be rounded at every step, and not move
 
     def __init__(self, norm: nn.BatchNorm2d, ranks: int) -> None:
         super().__init__(auto_prefix=False)
@@ -45,13 +47,15 @@ class SyncBatchNorm(nn.Cell):
 
 
 def synchronise_batch_norm(network: nn.Cell, device: str, ranks: int) -> None:
-    """Put BatchNorm over all ranks in the place of every BatchNorm of a network; the parameters stay as they are.
+    """Replace every BatchNorm of a network by one over all ranks, with the same parameters.
 
     Args:
         network: changed in place.
         device: on ``Ascend``, the one that has it, MindSpore's own ``nn.SyncBatchNorm`` is used (not run here).
-        ranks: how many ranks there are.
+        ranks: how many ranks there are; one leaves the network as it is.
     """
+    if ranks == 1:
+        return
     for name, cell in network.name_cells().items():
         if isinstance(cell, nn.BatchNorm2d):
             network._cells[name] = _mindspores_own(cell) if device == "Ascend" else SyncBatchNorm(cell, ranks)

@@ -1,12 +1,12 @@
-"""A rank that outlives its launcher for as long as saving takes.
+"""Watchdog: let a rank outlive its launcher for as long as saving takes.
 
-Open MPI 5 sends SIGKILL a quarter of a second after SIGTERM, less than a step of a large network takes. The process
-that ``mpirun`` has started therefore only watches: it passes signals on to the rank itself, which is its child. While
-there is nothing to save, the rank is in its watcher's process group, which ``mpirun`` kills as a whole; before the
-first step it leaves for a session of its own. If the watcher is killed after a signal, the rank saves and ends; if it
-is killed without one, the rank ends at once. If ``mpirun`` itself is killed, that is a signal to stop as well.
+Open MPI 5 sends SIGKILL 0.25 s after SIGTERM; a step of a large network takes longer. The process that ``mpirun``
+starts is therefore only a watchdog: the rank is its child, and it passes signals on to the rank. While there is nothing
+to save, the rank stays in the process group of its watchdog, which ``mpirun`` kills as a whole; before the first step
+the rank starts a session of its own. If the watchdog is killed after a signal, the rank saves and ends; if it is killed
+without one, the rank ends at once. The end of ``mpirun`` itself counts as a signal to stop.
 
-The watcher also tells of the end of its rank if no other rank does: one that waits inside MindSpore may be unable to.
+The watchdog also reports the end of its rank if no other rank does: one that waits inside MindSpore may be unable to.
 """
 
 import os
@@ -22,11 +22,11 @@ from mindcv_shufflenet.parallel.rendezvous import name_ranks
 from mindcv_shufflenet.parallel.world import World
 from mindcv_shufflenet.signals import STOPPING
 
-# Seconds that a rank has, once its watcher is gone, to finish its step and save.
+# Seconds that a rank has to finish its step and save once its watchdog is gone.
 SAVE_SECONDS = 25.0
-# Seconds in which the other ranks can tell of one that was killed, before mpirun knows of it and closes their output.
+# Seconds that the other ranks have to report a killed rank before mpirun learns of it and closes their output.
 TELL_SECONDS = 5.0
-# Seconds between two looks at whether mpirun is still there.
+# Seconds between two checks that mpirun still runs.
 _LOOK_SECONDS = 2.0
 
 
@@ -34,7 +34,7 @@ _is_watched = False
 
 
 def be_watched(world: World) -> None:
-    """Go on in a child of this process; the process that the launcher knows stays behind as its watcher."""
+    """Continue in a child of this process; the process that the launcher knows becomes its watchdog."""
     global _is_watched  # noqa: PLW0603 - a process has one parent
     launcher = os.getppid()
     told, tell = os.pipe()
@@ -50,13 +50,13 @@ def be_watched(world: World) -> None:
 
 
 def outlive_launcher() -> None:
-    """Leave what the launcher kills, if this process is watched: from now on there is something to save."""
+    """Leave the process group that the launcher kills, if this process is watched: there is something to save now."""
     if _is_watched:
         os.setsid()
 
 
 def _watch(child: int, tell: int, launcher: int, world: World) -> NoReturn:
-    """Pass signals on to the rank until it ends, and end as it has."""
+    """Pass signals on to the rank until it ends, then end with its status."""
     while True:
         found = signal.sigtimedwait(STOPPING | {signal.SIGCHLD}, _LOOK_SECONDS)
         if found and found.si_signo == signal.SIGCHLD:
@@ -75,7 +75,7 @@ def _watch(child: int, tell: int, launcher: int, world: World) -> NoReturn:
 
 
 def _tell_of_the_end(reason: signal.Signals, world: World) -> None:
-    """Tell what has killed the rank, unless mpirun ends the job meanwhile because another rank has told and ended."""
+    """Report what killed the rank, unless mpirun ends the job first because another rank has reported it."""
     if world.size > 1 and signal.sigtimedwait(STOPPING, TELL_SECONDS):
         return
     who = name_ranks([world.rank], world.size)
@@ -83,7 +83,7 @@ def _tell_of_the_end(reason: signal.Signals, world: World) -> None:
 
 
 def _follow(told: int) -> NoReturn:
-    """End the rank when its watcher is gone, but leave it the time to save if a signal has told it to stop."""
+    """End the rank when its watchdog is gone, after the time to save if a signal told it to stop."""
     is_stopping = False
     while os.read(told, 1):
         is_stopping = True

@@ -1,4 +1,4 @@
-"""What a launcher has written into the environment: which of how many ranks this process is."""
+"""The world of a process: its rank and the number of ranks, as the launcher tells them in the environment."""
 
 import os
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ MSRUN = "msrun"
 
 @dataclass(frozen=True)
 class World:
-    """One process's place among the ranks of a job.
+    """The place of a process among the ranks of a job.
 
     Attributes:
         rank: number of this process, from 0.
         size: how many ranks there are.
         local_rank: number of this process among those of its host.
-        launcher: ``mpirun``, ``msrun``, or nothing for a process that was started by itself.
+        launcher: ``mpirun``, ``msrun``, or empty for a process without a launcher.
     """
 
     rank: int = 0
@@ -31,7 +31,7 @@ def find_world(environment: Mapping[str, str] = os.environ) -> World:
     """Read the variables of Open MPI's ``mpirun`` or of MindSpore's ``msrun``.
 
     Raises:
-        UserError: they are there in part, or do not agree.
+        UserError: some of them are missing, or they contradict each other.
     """
     if environment.get("MS_ROLE") == "MS_WORKER":
         names = ("MS_NODE_ID", "MS_WORKER_NUM", "DEVICE_ID")
@@ -43,12 +43,12 @@ def find_world(environment: Mapping[str, str] = os.environ) -> World:
 
 
 def is_scheduler(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this process is the one beside the workers that ``msrun`` starts to introduce them to each other."""
+    """Whether this process is the scheduler that ``msrun`` starts beside the workers."""
     return environment.get("MS_ROLE") == "MS_SCHED"
 
 
 def _read(environment: Mapping[str, str], launcher: str, names: tuple[str, str, str], advice: str) -> World:
-    """Build a world of the variables for rank, size and local rank."""
+    """Build a world from the variables for rank, size and local rank."""
     values = []
     for name in names:
         text = environment.get(name, "")

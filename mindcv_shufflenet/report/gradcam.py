@@ -1,4 +1,4 @@
-"""Grad-CAM: which part of an image spoke for a class.
+"""Grad-CAM: which part of an image raises the score of a class.
 
 Source: Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization",
 arXiv:1610.02391, equations 1 and 2.
@@ -29,12 +29,12 @@ def grad_cam(network: nn.Cell, image: np.ndarray, index: int) -> np.ndarray:
 
     Returns:
         ``[h, w] float32`` in 0..1, the size of the last convolution's map (a 32nd of the input's with the ``imagenet``
-        stem); all zeros where nothing speaks for the class.
+        stem); all zeros where nothing raises the score of the class.
     """
-    last_map = network.stages(Tensor(image[None]))[-2]
+    last_map = network.forward_features(Tensor(image[None]))
 
     def score(features: Tensor) -> Tensor:
-        return ops.sum(network.classify(features)[:, index])
+        return ops.sum(network.forward_head(features)[:, index])
 
     gradient = ms.grad(score)(last_map).asnumpy()[0]
     weights = gradient.mean(axis=(1, 2))
@@ -66,7 +66,7 @@ def draw(
     axes[0].set_title(title, fontsize=10, parse_math=False)
     axes[1].imshow(pixels)
     axes[1].imshow(smooth, cmap="jet", alpha=0.45, vmin=0, vmax=1)
-    axes[1].set_title(f"what speaks for {_short(classes[0][0])}", fontsize=10, parse_math=False)
+    axes[1].set_title(f"Grad-CAM: {_short(classes[0][0])}", fontsize=10, parse_math=False)
     for axis in axes[:2]:
         axis.set_axis_off()
     names = [_short(name) for name, _ in classes]

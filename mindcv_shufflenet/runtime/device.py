@@ -1,5 +1,6 @@
 """The machine that a command runs on: its device and its cores."""
 
+import logging
 from dataclasses import dataclass
 
 import mindspore as ms
@@ -37,6 +38,16 @@ def choose_device(wanted: str) -> str:
         UserError: the wanted device is not there.
     """
     for device in ("Ascend", "GPU", "CPU") if wanted == "auto" else (wanted,):
-        if device == "CPU" or ms.hal.is_available(device):
+        if device == "CPU" or _is_available(device):
             return device
     raise UserError(f"device_target={wanted}: no such device here; use --device_target CPU or auto")
+
+
+def _is_available(device: str) -> bool:
+    """Whether a device is there, without the pages that MindSpore logs where it is not."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        return ms.hal.is_available(device)
+    finally:
+        logging.disable(before)

@@ -1,25 +1,27 @@
-"""Files from the network, checked before they get their name."""
+"""Downloads: a file gets its name only when it is complete and its checksum is right."""
 
 import hashlib
 import http.client
 import re
-import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+
+from mindcv_shufflenet.console import progress
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.storage.files import cache_home, locked, publish
 
 # Seconds without a byte after which a server is given up.
 TIMEOUT = 30.0
-# The largest network of the family has 60 MB; a weights file that is larger than this is none of it.
+# Larger files are refused; the largest weights have some hundred MB.
 MAX_BYTES = 1 << 30
-# How often a transfer that breaks off is taken up again, as long as each time brings bytes.
+# Attempts to continue a transfer that breaks off, as long as each one brings bytes.
 ATTEMPTS = 5
 
 _CHUNK = 1 << 18
@@ -69,25 +71,13 @@ def fetch(
     request = _Request(url, bool(expected), whole, limit)
     request.check_scheme(url)
     by_hand = f"try again, or put the file by hand at {target}"
-    part = target.with_name(f".{target.name}.part")
     if _is_there(target, expected, size, url):  # also in a cache that cannot be written
         return target
     with locked(target):
         if _is_there(target, expected, size, url):
             return target
-        if part.is_file() and not expected:
-            part.unlink()
-        resumed = part.is_file()
-        _receive(request, part, by_hand)
-        fault = _fault(part, expected, size)
-        if fault and resumed:  # the first piece may have been another file's
-            part.unlink()
-            _receive(request, part, by_hand)
-            fault = _fault(part, expected, size)
-        if fault:
-            page = " and looks like a web page" if is_web_page(part) else ""
-            part.unlink()
-            raise UserError(f"{url} is not the expected file ({fault}){page}; nothing was kept: {by_hand}")
+        part = target.with_name(f".{target.name}.part")
+        _receive_right(request, part, expected, size, by_hand)
         publish(part, target)
     return target
 
@@ -170,8 +160,29 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
+def _receive_right(request: _Request, part: Path, expected: dict[str, str], size: int | None, by_hand: str) -> None:
+    """Fetch a whole file into ``part``, from where an earlier transfer broke off, and check it.
+
+    Raises:
+        UserError: as :func:`fetch`.
+    """
+    if not expected:
+        part.unlink(missing_ok=True)
+    resumed = part.is_file()
+    _receive(request, part, by_hand)
+    fault = _fault(part, expected, size)
+    if fault and resumed:  # the first piece may have been another file's
+        part.unlink()
+        _receive(request, part, by_hand)
+        fault = _fault(part, expected, size)
+    if fault:
+        page = " and looks like a web page" if is_web_page(part) else ""
+        part.unlink()
+        raise UserError(f"{request.url} is not the expected file ({fault}){page}; nothing was kept: {by_hand}")
+
+
 def _receive(request: _Request, part: Path, by_hand: str) -> None:
-    """Fetch a whole file into ``part``, taking up again what breaks off if a checksum will be looked at."""
+    """Fetch a whole file into ``part``; continue a transfer that breaks off if a checksum will be checked."""
     for attempt in range(1, ATTEMPTS + 1):
         before = _size(part)
         try:
@@ -186,7 +197,7 @@ def _receive(request: _Request, part: Path, by_hand: str) -> None:
 
 
 def _transfer(request: _Request, part: Path, by_hand: str) -> None:
-    """Ask once for what ``part`` lacks and append it; a server that knows no ranges sends everything anew."""
+    """Request the missing bytes of ``part`` once and append them; a server without ranges sends the whole file."""
     url, offset = request.url, _size(part)
     headers = {"Range": f"bytes={offset}-"} if offset else {}
     opener = urllib.request.build_opener(_Redirects(request))
@@ -245,20 +256,11 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-@contextmanager
-def _progress(url: str, offset: int, length: int) -> Iterator[Any]:
-    """A progress bar on a terminal's standard error; yields a function that takes the bytes that came."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
+def _progress(url: str, offset: int, length: int) -> AbstractContextManager[Callable[[int], object]]:
+    """A progress bar of a transfer on a terminal's standard error; yields a function that takes the bytes that came."""
+    name = urlsplit(url).path.rsplit("/", 1)[-1]
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        name = urlsplit(url).path.rsplit("/", 1)[-1]
-        task = progress.add_task(name, total=length if length >= 0 else None, completed=offset)
-        yield lambda count: progress.advance(task, count)
+    return progress(name, length if length >= 0 else None, *columns, completed=offset)
 
 
 def _fault(path: Path, expected: dict[str, str], size: int | None) -> str:

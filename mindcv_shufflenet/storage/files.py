@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all, and the folder where things are remembered between runs."""
+"""Atomic file writes, locks on files and folders, and the cache folder."""
 
 import fcntl
 import functools
@@ -22,16 +22,16 @@ _ABANDONED = 24 * 3600.0
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path; what is written there takes the name ``path`` when it is complete and on the disk.
+    """Yield a temporary path; the file written there gets the name ``path`` when it is complete and on the disk.
 
-    The temporary file lies beside ``path`` under a hidden name that no other process uses; what killed processes have
-    left in that folder is removed.
+    The temporary file lies beside ``path`` under a hidden name that no other process uses. Temporary files that killed
+    processes have left in that folder are removed.
 
     Raises:
-        UserError: the folder or the disk does not take the file; a file that was there before is untouched.
+        UserError: the file cannot be written; a file that was there before is untouched.
     """
     path = Path(path)
-    temporary = path.with_name(f"{_TEMPORARY}{_pid_namespace()}-{os.getpid()}-{path.name}")
+    temporary = path.with_name(f"{_TEMPORARY}{pid_namespace()}-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent)
@@ -54,8 +54,8 @@ def publish(temporary: Path, path: Path) -> None:
 
 
 @functools.cache
-def _pid_namespace() -> str:
-    """Return a word for the set of processes among which a process ID means one: a boot of a machine, a container."""
+def pid_namespace() -> str:
+    """Return a word that identifies the namespace of process IDs: a boot of a machine, or a container."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text()
         namespace = os.stat("/proc/self/ns/pid").st_ino
@@ -69,10 +69,7 @@ _OWN_NAME = re.compile(rf"{re.escape(_TEMPORARY)}([0-9a-f]{{8}}-)?\d{{1,9}}-.")
 
 
 def _sweep(folder: Path) -> None:
-    """Remove the temporary files of processes that are no more, and old ones.
-
-    Whether a process of another machine or container lives cannot be seen from here.
-    """
+    """Remove old temporary files, and those of dead processes of this namespace."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if _OWN_NAME.match(entry.name)]
     for name in names:
@@ -82,8 +79,8 @@ def _sweep(folder: Path) -> None:
 
 
 def _is_dead(name: str) -> bool:
-    """Whether a temporary file is of a process of this namespace that is no more."""
-    match = re.match(rf"{re.escape(_TEMPORARY)}{_pid_namespace()}-(\d{{1,9}})-", name)
+    """Whether a temporary file belongs to a dead process of this namespace."""
+    match = re.match(rf"{re.escape(_TEMPORARY)}{pid_namespace()}-(\d{{1,9}})-", name)
     if not match:
         return False
     try:
@@ -97,7 +94,7 @@ def _is_dead(name: str) -> bool:
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Make a folder, if need be, and keep other processes that ask the same out of it.
+    """Make a folder if it is missing, and lock it against other processes that do the same.
 
     Raises:
         UserError: another process is in it, or it cannot be made.
@@ -121,7 +118,7 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Wait until no other process is at work on a file, and keep others out of it. Its folder is made if need be.
+    """Wait for the lock of a file and hold it; the folder is made if it is missing.
 
     Raises:
         UserError: the folder cannot be written.
@@ -135,7 +132,7 @@ def locked(path: Path) -> Iterator[None]:
             raise UserError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
         with suppress(OSError):  # a file system without locks
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        # Whoever had the lock before has removed its file: then this descriptor locks out nobody.
+        # The previous holder may have removed the lock file: then this descriptor locks out no other process.
         if _inode(lock) == os.fstat(descriptor).st_ino:
             break
         os.close(descriptor)
@@ -155,7 +152,7 @@ def _inode(path: Path) -> int | None:
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a file for writing in bytes that takes its name as :func:`atomic_path` says."""
+    """Open a file for writing bytes; it gets its name as in :func:`atomic_path`."""
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         yield file
 
@@ -170,7 +167,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def cache_home() -> Path:
-    """The folder for what is remembered between runs: ``MINDCV_SHUFFLENET_HOME``, or the user's cache folder."""
+    """Return the cache folder: ``MINDCV_SHUFFLENET_HOME``, or ``mindcv_shufflenet`` in the user's cache folder."""
     home = os.environ.get("MINDCV_SHUFFLENET_HOME")
     if home:
         return Path(home)

@@ -1,33 +1,33 @@
-"""The files of a run directory: their names, and what they tell of the run.
+"""The run directory: the names of its files, and what they tell of the run.
 
-Other programs have files of the same names. They are told from ours by their content, passed over, and named.
+Other programs have files of the same names. Their content shows that they are not ours; a note names them.
 """
 
 import glob
-import json
 import os
 import re
-import unicodedata
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.options.config import load_yaml, parse_config
+from mindcv_shufflenet.storage.text import normal, read_json
 
 OPTIONS_FILE = "config.yaml"
 CLASSES_FILE = "classes.json"
 SPLIT_FILE = "split.json"
 LOG_FILE = "log.csv"
 # What follows the model in the name of its training state.
-STATE_ENDING = "-last.state"
-# A checkpoint's name, which may be read from anywhere.
-CHECKPOINT = re.compile(r"(?P<model>.+)-(?:(?P<word>best|last)|(?P<epoch>\d{1,6})_(?P<steps>\d{1,12}))\.ckpt")
+_STATE_ENDING = "-last.state"
+_CHECKPOINT = re.compile(r"(?P<model>.+)-(?:(?P<word>best|last)|(?P<epoch>\d{1,6})_(?P<steps>\d{1,12}))\.ckpt")
 
 _TEXTS = (OPTIONS_FILE, CLASSES_FILE, SPLIT_FILE, LOG_FILE)
 
-# Options that every run writes, and that no other program's file has all of.
-_OWN = {"model", "stem", "resize_backend", "ckpt_save_dir"}
+# The fingerprint of a run's config.yaml: these four options are in every one since the first, and in no other
+# program's file. It is fixed: if it followed the schema, a new option would disown the runs that lack it.
+_FINGERPRINT = {"model", "stem", "resize_backend", "ckpt_save_dir"}
 
 
 class Classes(NamedTuple):
@@ -75,32 +75,125 @@ class RunRecord(NamedTuple):
     held_out: HeldOut | None = None
 
 
-class RunPaths(NamedTuple):
-    """Where a run directory keeps what a training ends with, whether it is there or not."""
+class CheckpointName(NamedTuple):
+    """What the name of a checkpoint tells.
 
-    best: Path
-    last: Path
-    state: Path
-    log: Path
+    Attributes:
+        model: whose weights it holds.
+        word: ``best`` or ``last``; None for a numbered checkpoint.
+        epoch: of a numbered checkpoint, else None.
+        steps: of one epoch, likewise.
+    """
+
+    model: str
+    word: str | None
+    epoch: int | None
+    steps: int | None
+
+    @classmethod
+    def parse(cls, name: str) -> "CheckpointName | None":
+        """Split the name of a file; None if it is no checkpoint's."""
+        found = _CHECKPOINT.fullmatch(name)
+        if found is None:
+            return None
+        epoch, steps = (int(found[part]) if found[part] else None for part in ("epoch", "steps"))
+        return cls(found["model"], found["word"], epoch, steps)
 
 
-def run_paths(folder: Path, model: str) -> RunPaths:
-    """Return the paths of a run of a model."""
-    names = (f"{model}-best.ckpt", f"{model}-last.ckpt", f"{model}{STATE_ENDING}", LOG_FILE)
-    return RunPaths(*(folder / name for name in names))
+@dataclass(frozen=True)
+class RunDirectory:
+    """A folder in which a run keeps its files, and their paths, whether they are there or not.
 
+    Attributes:
+        folder: the folder, which need not be there.
+    """
 
-def numbered_name(model: str, epoch: int | str, steps: int | str) -> str:
-    """Return the name of the checkpoint of an epoch of so many steps, as in mindcv."""
-    return f"{model}-{epoch}_{steps}.ckpt"
+    folder: Path
 
+    @property
+    def options(self) -> Path:
+        """The run's options."""
+        return self.folder / OPTIONS_FILE
 
-def run_files(folder: Path, model: str) -> list[Path]:
-    """Return the files of a run of a model that are there."""
-    paths = run_paths(folder, model)
-    own = [paths.state, paths.last, paths.best]
-    numbers = sorted(folder.glob(numbered_name(glob.escape(model), "[0-9]*", "[0-9]*")))
-    return [path for path in (*(folder / name for name in _TEXTS), *own) if os.path.lexists(path)] + numbers
+    @property
+    def classes(self) -> Path:
+        """Names and indices of the classes."""
+        return self.folder / CLASSES_FILE
+
+    @property
+    def split(self) -> Path:
+        """The validation images that were drawn from the training images."""
+        return self.folder / SPLIT_FILE
+
+    @property
+    def log(self) -> Path:
+        """The table of the epochs."""
+        return self.folder / LOG_FILE
+
+    def best(self, model: str) -> Path:
+        """The weights of the epoch with the highest validation top-1."""
+        return self.folder / f"{model}-best.ckpt"
+
+    def last(self, model: str) -> Path:
+        """The weights of the last epoch."""
+        return self.folder / f"{model}-last.ckpt"
+
+    def state(self, model: str) -> Path:
+        """Everything that is needed to resume."""
+        return self.folder / f"{model}{_STATE_ENDING}"
+
+    def numbered(self, model: str, epoch: int | str, steps: int | str) -> Path:
+        """The weights of an epoch of so many steps, named as in mindcv."""
+        return self.folder / f"{model}-{epoch}_{steps}.ckpt"
+
+    def states(self) -> dict[str, Path]:
+        """Return the training states that are there, by model."""
+        return {self.model_of(path): path for path in sorted(self.folder.glob(f"*{_STATE_ENDING}"))}
+
+    @staticmethod
+    def model_of(state: Path) -> str:
+        """Return the model of a training state."""
+        return state.name.removesuffix(_STATE_ENDING)
+
+    def numbered_files(self, model: str, epoch: int | None = None) -> list[Path]:
+        """Return the numbered checkpoints that are there, of one epoch or of all, whatever their number of steps."""
+        pattern = self.numbered(glob.escape(model), "[0-9]*" if epoch is None else epoch, "[0-9]*")
+        return sorted(self.folder.glob(pattern.name))
+
+    def files(self, model: str) -> list[Path]:
+        """Return the files of a run of a model that are there."""
+        paths = (
+            self.options,
+            self.classes,
+            self.split,
+            self.log,
+            self.state(model),
+            self.last(model),
+            self.best(model),
+        )
+        return [path for path in paths if os.path.lexists(path)] + self.numbered_files(model)
+
+    @property
+    def is_run(self) -> bool:
+        """Whether the folder holds a run."""
+        return all(path.is_file() for path in (self.options, self.classes, self.log))
+
+    def read(self) -> RunRecord:
+        """Read what the files tell of the run; nothing that lies there is an error."""
+        classes, held_out = _read_classes(self.classes), _read_held_out(self.split)
+        reasons = dict.fromkeys((self.options, self.classes, self.split), "it is damaged, or another program's")
+        options = None
+        try:
+            options = _read_options(self.options)
+        except UserError as error:
+            reasons[self.options] = str(error)
+        found = {self.options: options, self.classes: classes, self.split: held_out}
+        notes = [
+            f"{path} is not read: {reasons[path]}"
+            for path, content in found.items()
+            if content is None and path.is_file()
+        ]
+        return RunRecord(self.folder, options, classes, notes, held_out)
 
 
 def is_run_file(name: str) -> bool:
@@ -108,32 +201,9 @@ def is_run_file(name: str) -> bool:
     return any(fnmatch(name, pattern) for pattern in (*_TEXTS, "*.ckpt", "*.state"))
 
 
-def is_run(folder: Path) -> bool:
-    """Whether a folder is a run directory."""
-    return all((folder / name).is_file() for name in (OPTIONS_FILE, CLASSES_FILE, LOG_FILE))
-
-
-def read_run(folder: Path) -> RunRecord:
-    """Read what lies in a folder; nothing that lies there is an error."""
-    classes, held_out = _read_classes(folder / CLASSES_FILE), _read_held_out(folder / SPLIT_FILE)
-    reasons = dict.fromkeys((OPTIONS_FILE, CLASSES_FILE, SPLIT_FILE), "it is damaged, or another program's")
-    options = None
-    try:
-        options = _read_options(folder / OPTIONS_FILE)
-    except UserError as error:
-        reasons[OPTIONS_FILE] = str(error)
-    found = {OPTIONS_FILE: options, CLASSES_FILE: classes, SPLIT_FILE: held_out}
-    notes = [
-        f"{folder / name} is not read: {reasons[name]}"
-        for name, content in found.items()
-        if content is None and (folder / name).is_file()
-    ]
-    return RunRecord(folder, options, classes, notes, held_out)
-
-
 def read_run_of(ckpt_path: str) -> RunRecord:
     """Read what lies beside a checkpoint; an empty path has nothing beside it."""
-    return read_run(Path(ckpt_path).parent) if ckpt_path else RunRecord(Path(), None, None, [])
+    return RunDirectory(Path(ckpt_path).parent).read() if ckpt_path else RunRecord(Path(), None, None, [])
 
 
 def _read_options(path: Path) -> dict[str, Any] | None:
@@ -148,19 +218,10 @@ def _read_options(path: Path) -> dict[str, Any] | None:
         options = load_yaml(path)
     except UserError:
         return None
-    if not options.keys() >= _OWN:
+    if not options.keys() >= _FINGERPRINT:
         return None
-    parse_config(options)
+    parse_config(options, is_recorded=True)
     return options
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The table in a JSON file; an empty one where the file is missing, damaged, or something else."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _read_classes(path: Path) -> Classes | None:
@@ -177,11 +238,6 @@ def _read_held_out(path: Path) -> HeldOut | None:
     if not (isinstance(ratio, float) and isinstance(seed, int) and isinstance(files, list)):
         return None
     return HeldOut(ratio, seed, tuple(files)) if all(isinstance(file, str) for file in files) else None
-
-
-def normal(name: str) -> str:
-    """Return a name in Unicode's composed form (NFC), since macOS writes an accent as a letter of its own."""
-    return unicodedata.normalize("NFC", name)
 
 
 def classes_of(names: Any, indices: Any) -> Classes:

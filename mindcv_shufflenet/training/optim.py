@@ -1,5 +1,8 @@
 """Optimizers with a learning rate a step and a weight decay that leaves some parameters alone."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
@@ -8,6 +11,28 @@ from mindcv_shufflenet.options.config import Config
 
 # Parameters of a MindSpore optimizer that follow from the options; a training state leaves them out.
 HYPERPARAMETERS = ("learning_rate", "momentum")
+
+
+class Trained(NamedTuple):
+    """What an optimizer updates.
+
+    Attributes:
+        parameters: all, in the network's order.
+        decayed: whether weight decay acts on each.
+        rate: one learning rate, or one a step.
+    """
+
+    parameters: list[Parameter]
+    decayed: list[bool]
+    rate: list[float] | float
+
+    def groups(self, weight_decay: float) -> list[dict[str, object]]:
+        """Return MindSpore's groups of parameters with and without weight decay."""
+        groups: list[dict[str, object]] = []
+        for decay, wanted in ((weight_decay, True), (0.0, False)):
+            members = [p for p, decayed in zip(self.parameters, self.decayed, strict=True) if decayed is wanted]
+            groups += [{"params": members, "weight_decay": decay}] if members else []  # an empty group is refused
+        return [*groups, {"order_params": self.parameters}]
 
 
 def create_optimizer(config: Config, network: nn.Cell, rates: np.ndarray) -> nn.Optimizer:
@@ -19,26 +44,10 @@ def create_optimizer(config: Config, network: nn.Cell, rates: np.ndarray) -> nn.
         rates: learning rate of each step, ``[steps]``.
     """
     parameters = network.trainable_params()
-    decayed = [parameter for parameter in parameters if is_decayed(parameter, config.weight_decay_filter)]
-    names = {parameter.name for parameter in decayed}
-    others = [parameter for parameter in parameters if parameter.name not in names]
-    # a group without parameters is refused
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}] if decayed else []
-    groups += [{"params": others, "weight_decay": 0.0}] if others else []
-    groups += [{"order_params": parameters}]
+    decayed = [is_decayed(parameter, config.weight_decay_filter) for parameter in parameters]
     # one number would make MindSpore keep a constant learning rate, which is built another way
     rate = rates.tolist() if len(rates) > 1 else float(rates[0])
-    match config.opt:
-        case "momentum" if not config.use_nesterov:
-            return nn.Momentum(groups, rate, momentum=config.momentum)
-        case "sgd" | "momentum":  # the CPU kernel of nn.Momentum leaves use_nesterov unread
-            return nn.SGD(groups, rate, momentum=config.momentum, nesterov=config.use_nesterov)
-        case "adam":
-            return nn.Adam(groups, rate, eps=config.eps, use_nesterov=config.use_nesterov)
-        case "adamw":
-            factors = [config.weight_decay * (parameter.name in names) for parameter in parameters]
-            return AdamW(parameters, rate, factors, config.eps)
-    raise AssertionError(f"config.py lets {config.opt} through, which has no optimizer here")
+    return OPTIMIZERS[config.opt](config, Trained(parameters, decayed, rate))
 
 
 def is_decayed(parameter: Parameter, weight_decay_filter: str) -> bool:
@@ -73,3 +82,33 @@ class AdamW(nn.Adam):
             if factor > 0:
                 ops.assign(self._parameters[index], self._parameters[index] * (1 - lr * factor))
         return super().construct(gradients)
+
+
+def _sgd(config: Config, trained: Trained) -> nn.Optimizer:
+    groups = trained.groups(config.weight_decay)
+    return nn.SGD(groups, trained.rate, momentum=config.momentum, nesterov=config.use_nesterov)
+
+
+def _momentum(config: Config, trained: Trained) -> nn.Optimizer:
+    if config.use_nesterov:  # which the CPU kernel of nn.Momentum leaves unread
+        return _sgd(config, trained)
+    return nn.Momentum(trained.groups(config.weight_decay), trained.rate, momentum=config.momentum)
+
+
+def _adam(config: Config, trained: Trained) -> nn.Optimizer:
+    groups = trained.groups(config.weight_decay)
+    return nn.Adam(groups, trained.rate, eps=config.eps, use_nesterov=config.use_nesterov)
+
+
+def _adamw(config: Config, trained: Trained) -> nn.Optimizer:
+    decay = [config.weight_decay * decayed for decayed in trained.decayed]
+    return AdamW(trained.parameters, trained.rate, decay, config.eps)
+
+
+# By the name of the option ``opt``.
+OPTIMIZERS: dict[str, Callable[[Config, Trained], nn.Optimizer]] = {
+    "sgd": _sgd,
+    "momentum": _momentum,
+    "adam": _adam,
+    "adamw": _adamw,
+}

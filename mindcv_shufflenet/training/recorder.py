@@ -1,20 +1,21 @@
-"""The run directory: what a training writes, in an order that a kill at any moment cannot spoil.
+"""Writes the run directory of a training, so that a kill at any moment loses nothing.
 
 The training state is written last and is what counts: whatever else was written before it is written again, with the
 same content, when the training is resumed from an older state.
 """
 
 import csv
-import glob
 import io
 import json
+import logging
 import os
 import shutil
 import stat
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 from mindspore import nn
@@ -25,15 +26,8 @@ from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.runtime.device import Machine
 from mindcv_shufflenet.storage.files import atomic_write, exclusive
-from mindcv_shufflenet.storage.run_directory import (
-    CLASSES_FILE,
-    OPTIONS_FILE,
-    SPLIT_FILE,
-    Classes,
-    numbered_name,
-    run_files,
-    run_paths,
-)
+from mindcv_shufflenet.storage.run_directory import Classes, RunDirectory
+from mindcv_shufflenet.training.resume_point import ResumePoint, check_unchanged
 from mindcv_shufflenet.training.state import (
     Circumstances,
     Data,
@@ -48,82 +42,104 @@ from mindcv_shufflenet.weights.metadata import Metadata, metadata_of
 
 COLUMNS = tuple(column.name for column in fields(Row))
 
+_logger = logging.getLogger(__name__)
 
-class Recorder:
-    """Writes the files of one run, on rank 0; on the others it looks at the weights alone.
 
-    Args:
+class Run(NamedTuple):
+    """One training run: what its files tell of.
+
+    Attributes:
         config: the resolved options; ``ckpt_save_dir`` is the run directory.
-        machine: recorded in the state.
-        data: recorded too; its number of steps is part of a numbered checkpoint's name, as in mindcv.
+        machine: what it runs on.
+        data: what it reads.
+        split: the training images.
         network: whose weights the checkpoints hold.
         step: holds network and optimizer.
-        split: the training images; its classes are written to ``classes.json``, and the validation images that were
-            drawn from them to ``split.json``.
-        locks: keeps other processes out of the run directory; one that is made anew is locked too.
-        tell: shows people a line.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        machine: Machine,
-        data: Data,
-        network: nn.Cell,
-        step: nn.Cell,
-        split: Split,
-        locks: ExitStack,
-        tell: Callable[[str], None],
-    ) -> None:
-        self.config = config
-        self.network = network
-        self.step = step
-        self.circumstances = Circumstances(config.record(), machine, data)
-        self.folder = Path(config.ckpt_save_dir)
-        self.best, self.last, self.state, self.log = run_paths(self.folder, config.network)
-        self.classes = Classes(split.class_names, split.class_to_index)
-        self.held_out = split.held_out
+    config: Config
+    machine: Machine
+    data: Data
+    split: Split
+    network: nn.Cell
+    step: nn.Cell
+
+    @property
+    def circumstances(self) -> Circumstances:
+        """What the training depends on beside its parameters and its progress."""
+        return Circumstances(self.config.record(), self.machine, self.data)
+
+
+class Recorder:
+    """Writes the files of one run, on rank 0; on the others it checks the weights alone.
+
+    :meth:`begin` makes one, whose run directory is locked and holds a state to resume from.
+
+    Args:
+        run: what is recorded.
+        locks: keeps other processes out of the run directory; one that is made anew is locked too.
+    """
+
+    def __init__(self, run: Run, locks: ExitStack) -> None:
+        self.config = run.config
+        self.network = run.network
+        self.step = run.step
+        self.circumstances = run.circumstances
+        self.directory = RunDirectory(Path(run.config.ckpt_save_dir))
+        self.folder = self.directory.folder
+        self.best = self.directory.best(run.config.model_name.model)
+        self.last = self.directory.last(run.config.model_name.model)
+        self.state = self.directory.state(run.config.model_name.model)
+        self.classes = Classes(run.split.class_names, run.split.class_to_index)
+        self.held_out = run.split.held_out
         self.locks = locks
-        self.tell = tell
         self.writes = current().is_first
         self.saved: os.stat_result | None = None  # the state's file as it was written
 
-    def lock(self) -> None:
-        """Make the run directory, if need be, and keep other processes out of it.
-
-        Raises:
-            UserError: another process is in it, or it cannot be made.
-        """
-        if self.writes:
-            self.locks.enter_context(exclusive(self.folder))
-            self.locked = self.folder.stat()
-
-    def begin(self, progress: Progress, resumed: Path | None, *, is_rewound: bool = False) -> None:
-        """Write what is known before the first step.
+    @classmethod
+    @contextmanager
+    def begin(cls, run: Run, progress: Progress, source: ResumePoint | None = None) -> Iterator["Recorder"]:
+        """Lock the run directory, write what is known before the first step, and unlock it on exit.
 
         Args:
+            run: what is recorded.
             progress: where the training begins.
-            resumed: the state that the training goes on from. One of another folder brings its checkpoints along;
-                None replaces what another run has left here.
-            is_rewound: the training goes on from an earlier epoch than that state's, so the last checkpoint is the
-                network as it is now.
+            source: what it resumes. One of another folder brings its checkpoints along; None replaces what another run
+                has left here.
+
+        Raises:
+            UserError: another process is at work in the run directory, or has started or resumed a run there since
+                ``source`` was found; or it cannot be written.
+            RunError: a weight is not a number.
         """
-        if not self.writes:
-            return
-        if resumed and resumed.parent.resolve() != self.folder.resolve():
-            self._bring_checkpoints(progress, resumed.parent)
+        with ExitStack() as locks:
+            recorder = cls(run, locks)
+            if recorder.writes:
+                recorder._lock()
+                check_unchanged(run.config, source)
+                recorder._write_start(progress, source)
+            yield recorder
+
+    def _lock(self) -> None:
+        """Make the run directory, if need be, and keep other processes out of it."""
+        self.locks.enter_context(exclusive(self.folder))
+        self.locked = self.folder.stat()
+
+    def _write_start(self, progress: Progress, source: ResumePoint | None) -> None:
+        if source and source.path.parent.resolve() != self.folder.resolve():
+            self._bring_checkpoints(progress, source.path.parent)
         self._refuse_nan()
         self._save(progress)
-        if is_rewound:
+        if source and source.checkpoint:  # the training goes on from an earlier epoch than that of the last checkpoint
             save_checkpoint(self.network, self.last, self._metadata(progress.epoch))
-        if resumed is None:
-            for path in run_files(self.folder, self.config.network):
+        if source is None:
+            for path in self.directory.files(self.config.model_name.model):
                 if path != self.state:
                     _remove(path)
         self._write_texts(progress)
 
     def mend(self, progress: Progress) -> None:
-        """Write anew what another process has deleted since the state was saved last, but for the state, and tell.
+        """Rewrite the files that another process has deleted since the last save, except the state, and log it.
 
         The best checkpoint so far cannot be written again: the best epoch is counted anew in ``progress``.
 
@@ -134,7 +150,7 @@ class Recorder:
         if not self.writes or self.saved is None or _is_same(self.saved, self.state):
             return
         if not _is_same(self.locked, self.folder):
-            self.lock()
+            self._lock()
         if self.state.is_file() and (other := _circumstances(self.state)):
             if other != self.circumstances:
                 raise RunError(f"{self.folder} holds another run now, which is not written over: choose another folder")
@@ -143,7 +159,7 @@ class Recorder:
         if progress.best_epoch and not self.best.is_file():
             progress.best_top1 = progress.best_epoch = None
             lost += ", the best checkpoint too (the best epoch is counted anew),"
-        self.tell(f"note: {self.folder} was deleted or emptied: {lost} are gone; what can be is written anew")
+        _logger.info("%s was deleted or emptied: %s are gone; what can be is written anew", self.folder, lost)
         self._write_texts(progress)
         save_checkpoint(self.network, self.last, self._metadata(progress.epoch))
 
@@ -164,9 +180,8 @@ class Recorder:
         config = self.config
         if config.keep_checkpoint_max and progress.epoch % config.ckpt_save_interval == 0:
             save_checkpoint(self.network, self._numbered(progress.epoch), metadata)
-            model = glob.escape(config.network)
-            for epoch in self._superseded(progress.rows):  # of any number of ranks
-                for path in self.folder.glob(numbered_name(model, epoch, "*")):
+            for epoch in self._superseded(progress.rows):
+                for path in self.directory.numbered_files(config.model_name.model, epoch):  # of any number of ranks
                     _remove(path)
         self._write_log(progress.rows)
         self._save(progress)
@@ -183,7 +198,7 @@ class Recorder:
         self.saved = self.state.stat()
 
     def diverged(self, what: str) -> RunError:
-        """Return the error of a training that went astray."""
+        """Return the error of a training that has diverged."""
         return RunError(
             f"{what}; try a lower --lr, more --warmup_epochs or --clip_grad."
             f" {self.state} holds the last state that was saved"
@@ -195,7 +210,7 @@ class Recorder:
             raise self.diverged(f"{name} became NaN or infinite")
 
     def _bring_checkpoints(self, progress: Progress, folder: Path) -> None:
-        """Copy the best and the last checkpoint of the run that is gone on with."""
+        """Copy the best and the last checkpoint of the resumed run."""
         if not (folder / self.best.name).is_file():
             progress.best_top1 = progress.best_epoch = None
         for path in (self.best, self.last) if progress.best_epoch else (self.last,):
@@ -207,7 +222,7 @@ class Recorder:
         return metadata_of(self.config, self.classes, epoch)
 
     def _numbered(self, epoch: int) -> Path:
-        return self.folder / numbered_name(self.config.network, epoch, self.circumstances.data.steps_per_epoch)
+        return self.directory.numbered(self.config.model_name.model, epoch, self.circumstances.data.steps_per_epoch)
 
     def _superseded(self, rows: Sequence[Row]) -> list[int]:
         """The epochs whose numbered checkpoint the policy no longer keeps."""
@@ -221,10 +236,10 @@ class Recorder:
         return epochs[: -self.config.keep_checkpoint_max]
 
     def _write_texts(self, progress: Progress) -> None:
-        _write_text(self.folder / OPTIONS_FILE, yaml.safe_dump(self.config.record(), sort_keys=False))
-        _write_text(self.folder / CLASSES_FILE, json.dumps(self.classes._asdict(), indent=1))
+        _write_text(self.directory.options, yaml.safe_dump(self.config.record(), sort_keys=False))
+        _write_text(self.directory.classes, json.dumps(self.classes._asdict(), indent=1))
         if self.held_out:
-            _write_text(self.folder / SPLIT_FILE, json.dumps(self.held_out._asdict(), indent=1))
+            _write_text(self.directory.split, json.dumps(self.held_out._asdict(), indent=1))
         self._write_log(progress.rows)
 
     def _write_log(self, rows: Sequence[Row]) -> None:
@@ -232,26 +247,7 @@ class Recorder:
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(map(asdict, rows))
-        _write_text(self.log, text.getvalue())
-
-
-def check_folder(config: Config) -> None:
-    """Refuse to start a new run where another one lies, or where it would delete the checkpoint that it starts from.
-
-    Raises:
-        UserError: the folder holds a run and ``overwrite`` is not set, or it is no folder.
-    """
-    folder = Path(config.ckpt_save_dir)
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is not a folder; choose another --ckpt_save_dir")
-    files = run_files(folder, config.network)
-    if files and not config.overwrite:
-        raise UserError(
-            f"{folder} already holds a run ({files[0].name}): go on with it by --resume_opt,"
-            " replace it by --overwrite, or choose another --ckpt_save_dir"
-        )
-    if config.ckpt_path and Path(config.ckpt_path).resolve() in [path.resolve() for path in files]:
-        raise UserError(f"--overwrite would delete {config.ckpt_path}; choose another --ckpt_save_dir")
+        _write_text(self.directory.log, text.getvalue())
 
 
 def _is_same(before: os.stat_result, path: Path) -> bool:

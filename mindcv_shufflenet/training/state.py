@@ -1,8 +1,7 @@
-"""The training state: everything that is needed to go on exactly where a training stopped."""
+"""The training state: everything that is needed to resume a training exactly."""
 
 import io
 import json
-import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from mindspore import Tensor, nn
 from pydantic import Field, TypeAdapter, ValidationError
 
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.parallel.agreement import checksum
 from mindcv_shufflenet.runtime.device import Machine
 from mindcv_shufflenet.storage.files import atomic_write
 from mindcv_shufflenet.training.optim import HYPERPARAMETERS
@@ -172,7 +172,7 @@ def load_state(path: Path) -> State:
 
 
 def _check_progress(progress: Progress, steps: int) -> None:
-    """Compare what a state says in two places.
+    """Check that the parts of a state agree.
 
     Raises:
         ValueError: it does not agree.
@@ -207,7 +207,7 @@ def restore(step: nn.Cell, state: State, path: Path) -> None:
 
 
 def _kind(array: np.ndarray) -> tuple[tuple[int, ...], np.dtype]:
-    """What an array must share with another that takes its place."""
+    """Shape and dtype, which an array shares with the one that replaces it."""
     return array.shape, array.dtype
 
 
@@ -218,10 +218,7 @@ def first_non_finite(step: nn.Cell) -> str | None:
 
 def weights_checksum(step: nn.Cell) -> int:
     """Return a number that differs where a bit of the parameters of network and optimizer does."""
-    value = 0
-    for array in parameters_of(step).values():
-        value = zlib.crc32(np.ascontiguousarray(array).data, value)
-    return value
+    return checksum(parameters_of(step).values())
 
 
 def parameters_of(step: nn.Cell) -> dict[str, np.ndarray]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mindcv_shufflenet.errors import UserError, first_line
+from mindcv_shufflenet.options.names import TORCH_SUFFIXES
 from mindcv_shufflenet.storage.download import MAX_BYTES, is_web_page
 from mindcv_shufflenet.storage.files import atomic_path
 from mindcv_shufflenet.weights import sets
@@ -189,7 +190,7 @@ def _names() -> list[str]:
 
 
 def _too_large(path: Path) -> str:
-    return f"{path} is refused: it would take more than {MAX_BYTES >> 20:,} MiB, as no weights of this family do"
+    return f"{path} is refused: it would take more than {MAX_BYTES >> 20:,} MiB, as no weights do"
 
 
 def _damaged(path: Path, kind: _Format | None, error: Exception) -> str:
@@ -252,6 +253,5 @@ _SUFFIXES = {
     ".safetensors": _SAFETENSORS,
     ".npz": _NUMPY,
     ".onnx": _ONNX,
-    ".pth": _TORCH,
-    ".pt": _TORCH,
+    **dict.fromkeys(TORCH_SUFFIXES, _TORCH),
 }

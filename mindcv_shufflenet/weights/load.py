@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from mindspore import Tensor, nn
 
 from mindcv_shufflenet.errors import UserError, checked_keywords
-from mindcv_shufflenet.weights.convert import find_layout, unfold
+from mindcv_shufflenet.families.base import OWN, Family, Layers
 from mindcv_shufflenet.weights.formats import read_file
-from mindcv_shufflenet.weights.metadata import NETWORK_OPTIONS, Metadata, parse_metadata
-from mindcv_shufflenet.weights.names import POOL_OF_LAYOUT, Arrays, recognise
+from mindcv_shufflenet.weights.layout import find_layout, unfold
+from mindcv_shufflenet.weights.metadata import Metadata, parse_metadata
+from mindcv_shufflenet.weights.names import Arrays, read_sizes, recognise
 
 
 class Weights(NamedTuple):
@@ -19,8 +20,10 @@ class Weights(NamedTuple):
 
     Attributes:
         arrays: under MindSpore's names.
-        dialect: whose names the file has (``keys.py``).
-        layout: the network's; None where the file does not tell.
+        family: of the network that they are of.
+        layers: the description of a variant with layers of these names; its shapes may be others.
+        project: whose names the file has.
+        layout: the network's; None where the file does not tell, or the family has no layouts.
         source: the file, for messages.
         unfolded: the file's BatchNorms were folded into its convolutions and stand beside them again.
         metadata: what the file says of its network; None where it says nothing.
@@ -29,7 +32,9 @@ class Weights(NamedTuple):
     """
 
     arrays: Arrays
-    dialect: str
+    family: Family
+    layers: Layers
+    project: str
     layout: str | None
     source: str
     unfolded: bool
@@ -38,46 +43,57 @@ class Weights(NamedTuple):
     notes: list[str]
 
     @property
-    def network(self) -> dict[str, Any]:
+    def network_options(self) -> dict[str, Any]:
         """What the file tells of how its network computes, as arguments of the network's class."""
         own = self.metadata.options if self.metadata else {}
-        told = ({"layout": self.layout} if self.layout else {}) | {**self.options} | own
-        if self.dialect != "mindspore":
-            told = {"pool": self.pool} | told
-        return {name: told[name] for name in NETWORK_OPTIONS if name in told}
+        told = self.shown | own
+        return {name: told[name] for name in (*self.family.options, "in_channels") if name in told}
 
     @property
-    def pool(self) -> str:
-        """The padding of the max pool with which the weights were trained, as far as the file tells."""
-        for told in (self.metadata.options if self.metadata else {}, self.options):
-            if "pool" in told:
-                return str(told["pool"])
-        return POOL_OF_LAYOUT[self.layout or "megvii"] if self.dialect == "mindspore" else "pad"
+    def shown(self) -> dict[str, Any]:
+        """What names, shapes and graph of the file tell of how its network computes, as :attr:`network_options`."""
+        project = {} if self.project == OWN else self.family.projects[self.project].options
+        return {**project, **({"layout": self.layout} if self.layout else {}), **self.options}
+
+    @property
+    def classifier(self) -> str:
+        """The name of the layer that makes the logits."""
+        return self.layers[-1].name
+
+    @property
+    def num_classes(self) -> int | None:
+        """The classes that the classifier tells apart; None where the file has none."""
+        return read_sizes(self.arrays, self.layers).get("num_classes")
+
+    @property
+    def in_channels(self) -> int | None:
+        """Channels of the input; None where the file does not tell."""
+        return read_sizes(self.arrays, self.layers).get("in_channels")
 
 
 def read_weights(path: str | os.PathLike[str], key: str | None = None) -> Weights:
-    """Read a weights file of any kind that ``formats.py`` knows, under any names that ``keys.py`` knows.
+    """Read a weights file of any kind that ``formats.py`` knows, under any names that a family knows.
 
     Args:
         path: the file.
         key: which set of weights, where the file holds several (``state_dict_ema``).
 
     Raises:
-        UserError: the file cannot be read, or holds no ShuffleNetV2 weights.
+        UserError: the file cannot be read, or holds no weights of a known family.
     """
     if not isinstance(path, str | os.PathLike):
         raise UserError(f"{type(path).__name__} is no weights: give a file's path")
     source = str(path)
     file = read_file(path, key)
-    dialect, arrays = recognise(file.arrays, source)
-    arrays, unfolded = unfold(arrays)
+    project, arrays, family, layers = recognise(file.arrays, source)
+    arrays, unfolded = unfold(arrays, layers)
     metadata, notes = None, file.notes
     try:
         metadata = parse_metadata(file.metadata) if file.metadata else None
     except ValueError as error:
         notes = [*notes, f"what {source} tells of its network is not read: {error}"]
-    layout = (metadata and metadata.options.get("layout")) or find_layout(arrays, dialect)
-    return Weights(arrays, dialect, layout, source, unfolded, metadata, file.options, notes)
+    layout = (metadata and metadata.options.get("layout")) or find_layout(arrays, family, project)
+    return Weights(arrays, family, layers, project, layout, source, unfolded, metadata, file.options, notes)
 
 
 @checked_keywords
@@ -105,21 +121,24 @@ def load_weights(
     """
     if not isinstance(weights, Weights):
         weights = read_weights(weights)
+    if isinstance(allow_missing, str):
+        allow_missing = [allow_missing]
     target = {parameter.name: parameter for parameter in network.get_parameters()}
     for pattern in allow_missing:
         if not fnmatch.filter(target, pattern):
             raise UserError(f"allow_missing={pattern} matches no parameter; names look like {next(iter(target))}")
     left_out = getattr(network, "left_out", ())
     if reset_classifier:
-        left_out, allow_missing = (*left_out, "classifier."), (*allow_missing, "classifier.*")
+        left_out = (*left_out, f"{weights.classifier}.")
+        allow_missing = (*allow_missing, f"{weights.classifier}.*")
     source = {name: value for name, value in weights.arrays.items() if not name.startswith(tuple(left_out))}
-    layout = getattr(network, "layout", None)
+    layout = getattr(network, "options", {}).get("layout")
     if weights.layout and layout and weights.layout != layout:
         raise UserError(
             f"{weights.source} has weights of layout {weights.layout} and the network is of layout {layout};"
             f" give --layout {weights.layout}"
         )
-    _check_shapes(weights.source, source, target)
+    _check_shapes(weights, source, target)
     missing = [name for name in target if name not in source]
     refused = [name for name in missing if not any(fnmatch.fnmatchcase(name, pattern) for pattern in allow_missing)]
     if refused:
@@ -129,34 +148,35 @@ def load_weights(
         )
     for name, value in source.items():
         target[name].set_data(Tensor(value, target[name].dtype))
-    return _notes(weights, missing) + _otherwise(network, weights)
+    return _notes(weights, missing) + _mismatch_notes(network, weights)
 
 
-def _check_shapes(path: str, source: Arrays, target: dict[str, Tensor]) -> None:
+def _check_shapes(weights: Weights, source: Arrays, target: dict[str, Tensor]) -> None:
     """Refuse parameters that the network has not, or has in another shape."""
     left_over = [name for name in source if name not in target]
     reshaped = [name for name in source if name in target and source[name].shape != tuple(target[name].shape)]
     if reshaped:
         name = reshaped[0]
         raise UserError(
-            f"{path} does not fit the network: {name} is {source[name].shape} there and"
+            f"{weights.source} does not fit the network: {name} is {source[name].shape} there and"
             f" {tuple(target[name].shape)} here{_more(reshaped)};"
-            f" {_advice(name, len(source[name]), target[name].shape[0])}"
+            f" {_advice(name, weights, target[name].shape[0])}"
         )
     if left_over:
         raise UserError(
-            f"{path} holds {left_over[0]}{_more(left_over)}, which the network has not; "
+            f"{weights.source} holds {left_over[0]}{_more(left_over)}, which the network has not; "
             "is it of another model or layout?"
         )
 
 
 def _notes(weights: Weights, missing: list[str]) -> list[str]:
     notes = [*weights.notes]
-    if weights.dialect != "mindspore":
-        notes.append(f"{weights.source}: {weights.dialect}'s names, layout {weights.layout}")
+    if weights.project != OWN:
+        layout = f", layout {weights.layout}" if weights.layout else ""
+        notes.append(f"{weights.source}: {weights.project}'s names{layout}")
     if weights.unfolded:
         notes.append(f"{weights.source}: BatchNorm is folded into the convolutions; it is set to change nothing")
-    if missing and all(name.startswith("classifier.") for name in missing):
+    if missing and all(name.startswith(f"{weights.classifier}.") for name in missing):
         notes.append("the classifier starts anew; all other weights are the checkpoint's")
     elif missing:
         notes.append(
@@ -165,24 +185,25 @@ def _notes(weights: Weights, missing: list[str]) -> list[str]:
     return notes
 
 
-def _otherwise(network: nn.Cell, weights: Weights) -> list[str]:
-    """Tell of a network of the same shapes that computes otherwise than the one that the weights were trained in."""
-    told = {name: value for name, value in weights.network.items() if name in ("stem", "pool")}
-    if told.get("stem", getattr(network, "stem", None)) == "cifar":
-        told.pop("pool", None)  # there is none
-    other = {name: value for name, value in told.items() if getattr(network, name, value) != value}
+def _mismatch_notes(network: nn.Cell, weights: Weights) -> list[str]:
+    """Return a note if the network's options differ from those of the weights."""
+    ours = getattr(network, "options", {})
+    trained = weights.family.effective(next(iter(weights.family.variants)), ours | weights.network_options)
+    other = [name for name in weights.network_options if name in ours and trained.get(name, ours[name]) != ours[name]]
     if not other:
         return []
-    theirs = ", ".join(f"{name}={value}" for name, value in other.items())
-    ours = ", ".join(f"{name}={getattr(network, name)}" for name in other)
-    return [f"{weights.source} was trained with {theirs}, and the network has {ours}"]
+    theirs = ", ".join(f"{name}={trained[name]}" for name in other)
+    return [
+        f"{weights.source} was trained with {theirs}, and the network has"
+        f" {', '.join(f'{name}={ours[name]}' for name in other)}"
+    ]
 
 
-def _advice(name: str, there: int, here: int) -> str:
-    if name.startswith("classifier."):
+def _advice(name: str, weights: Weights, here: int) -> str:
+    if name.startswith(f"{weights.classifier}."):
         return (
-            f"it tells {there} classes and {here} are asked for: give data (or --num_classes) of {there}; train takes"
-            " --reset_classifier for a new one"
+            f"it tells {weights.num_classes} classes and {here} are asked for: give data (or --num_classes) of"
+            f" {weights.num_classes}; train takes --reset_classifier for a new one"
         )
     return "give the checkpoint's own --model, --layout and --in_channels"
 

@@ -11,30 +11,15 @@ from typing import Any, NamedTuple
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.options.config import Config, parse_config
+from mindcv_shufflenet.options.tables import names_of, paths
 from mindcv_shufflenet.storage.run_directory import Classes, classes_of
 
 # The name under which the metadata lie in a file.
 ENTRY = "mindcv_shufflenet"
 FORMAT = 1
 
-# What decides how a network computes.
-NETWORK_OPTIONS = ("layout", "stem", "pool", "in_channels")
-# What decides how an image becomes its input in validation.
-PREPROCESSING_OPTIONS = (
-    "image_resize",
-    "crop_pct",
-    "interpolation",
-    "resize_backend",
-    "mean",
-    "std",
-    "channel_order",
-)
-
-
-# What decides which images the weights were validated on, apart from where these lie.
-DATA_OPTIONS = ("dataset", "train_split", "val_split", "val_ratio", "seed")
-
-_RECORDED = (*NETWORK_OPTIONS, *PREPROCESSING_OPTIONS, *DATA_OPTIONS)
+# What decides how the network computes, what it is fed, and which images it was validated on, but where these lie.
+_RECORDED = tuple(name for name in names_of("network", "preprocessing", "data") if name not in paths())
 
 
 class Metadata(NamedTuple):
@@ -42,7 +27,7 @@ class Metadata(NamedTuple):
 
     Attributes:
         options: ``model`` and, as far as they are known, the options of network, preprocessing and data, as
-            ``schema.py`` names them.
+            ``options/schema/`` names them.
         classes: that the network was trained on.
         epoch: after which the weights were saved.
     """
@@ -63,7 +48,7 @@ def metadata_of(
     """Return the metadata of weights that were trained with these options, of which ``names`` are known."""
     options = config.recipe()
     known = [name for name in _RECORDED if name in names and options[name] is not None]
-    return Metadata({"model": config.network} | {name: options[name] for name in known}, classes, epoch)
+    return Metadata({"model": config.model_name.model} | {name: options[name] for name in known}, classes, epoch)
 
 
 def parse_metadata(text: str) -> Metadata:
@@ -78,7 +63,7 @@ def parse_metadata(text: str) -> Metadata:
             raise ValueError(f"they are of format {content['format']} and this version reads {FORMAT}")
         options, epoch = content["options"], content["epoch"]
         known = {name: options[name] for name in ("model", *_RECORDED) if name in options}
-        checked = parse_config(known)
+        checked = parse_config(known, is_recorded=True)
         classes = content["classes"] and classes_of(content["classes"]["names"], content["classes"]["indices"])
     except (KeyError, TypeError, RecursionError, json.JSONDecodeError):
         raise ValueError("they are damaged") from None

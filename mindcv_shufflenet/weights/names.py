@@ -1,35 +1,19 @@
-"""The names under which ShuffleNetV2's parameters are published, and their translation. numpy is all it needs.
+"""The parameters of a description, their names in each project, and the translation of names. numpy is all it needs.
 
-Four projects name the same parameters in four ways:
-
-- ``mindspore``: mindcv and this suite (``features.0.branch_main.1.gamma``);
-- ``megvii``: the paper's authors in PyTorch (``features.0.branch_main.1.weight``); detectors that took their backbone
-  number the blocks by stage (``stage2.0.branch_main.1.weight``), which is read too;
-- ``torchvision`` (``stage2.0.branch2.1.weight``);
-- ``mmpretrain`` (``backbone.layers.0.0.branch2.0.bn.weight``).
+The families tell each project's name of a layer (``families/``). Its parameters have MindSpore's names or PyTorch's.
 """
 
-import re
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.families import FAMILIES
+from mindcv_shufflenet.families.base import OWN, Family, Layer, Layers
 
 Arrays = dict[str, np.ndarray]
-
-DIALECTS = ("mindspore", "megvii", "torchvision", "mmpretrain")
-STAGE_BLOCKS = (4, 8, 4)
-# The padding of the max pool with which each layout's weights are trained, unless their origin tells otherwise.
-POOL_OF_LAYOUT: dict[str, Literal["same", "pad"]] = {"megvii": "same", "torchvision": "pad"}
-
-# Position in the branch, kind, and mmpretrain's name of each part of a branch (a ReLU has no parameters).
-_PROJ = ((0, "conv", "0.conv"), (1, "norm", "0.bn"), (2, "conv", "1.conv"), (3, "norm", "1.bn"))
-_MAIN = (
-    (0, "conv", "0.conv"), (1, "norm", "0.bn"), (3, "conv", "1.conv"),
-    (4, "norm", "1.bn"), (5, "conv", "2.conv"), (6, "norm", "2.bn"),
-)  # fmt: skip
 
 # The parameters of a kind: MindSpore's name and PyTorch's. A convolution has a bias only where BatchNorm was folded.
 _PARAMETERS = {
@@ -39,6 +23,7 @@ _PARAMETERS = {
     ),
     "dense": (("weight", "weight"), ("bias", "bias")),
 }  # fmt: skip
+NORM_PARAMETERS = tuple(name for name, _ in _PARAMETERS["norm"])
 
 # The dimensions of a kind's weights; every other parameter has one.
 _WEIGHT_DIMENSIONS = {"conv": 4, "dense": 2}
@@ -49,61 +34,90 @@ _PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "ConvBnFusio
 COUNTERS = ("num_batches_tracked", "n_averaged")
 
 
-class _Layer(NamedTuple):
-    """One layer and its name in each dialect."""
+class Recognised(NamedTuple):
+    """Whose names parameters have.
 
-    kind: str
-    mindspore: str
-    megvii: str
-    torchvision: str
-    mmpretrain: str
+    Attributes:
+        project: whose.
+        arrays: the parameters under MindSpore's names.
+        family: whose layers they are.
+        layers: the description of a variant that has layers of these names; its shapes may be others.
+    """
 
-
-def _layers() -> Iterator[_Layer]:
-    """Every layer that has parameters, from the input to the logits."""
-    yield _Layer("conv", "first_conv.0", "first_conv.0", "conv1.0", "backbone.conv1.conv")
-    yield _Layer("norm", "first_conv.1", "first_conv.1", "conv1.1", "backbone.conv1.bn")
-    index = 0
-    for stage, repeats in enumerate(STAGE_BLOCKS):
-        for block in range(repeats):
-            branches = (("branch_proj", "branch1", _PROJ), ("branch_main", "branch2", _MAIN))
-            for ours, theirs, parts in branches if block == 0 else branches[1:]:
-                for position, kind, name in parts:
-                    own = f"features.{index}.{ours}.{position}"
-                    yield _Layer(
-                        kind,
-                        own,
-                        own,
-                        f"stage{stage + 2}.{block}.{theirs}.{position}",
-                        f"backbone.layers.{stage}.{block}.{theirs}.{name}",
-                    )
-            index += 1
-    yield _Layer("conv", "conv_last.0", "conv_last.0", "conv5.0", "backbone.layers.3.conv")
-    yield _Layer("norm", "conv_last.1", "conv_last.1", "conv5.1", "backbone.layers.3.bn")
-    yield _Layer("dense", "classifier", "classifier.0", "fc", "head.fc")
+    project: str
+    arrays: Arrays
+    family: Family
+    layers: Layers
 
 
-def _names(dialect: str) -> dict[str, str]:
-    """A dialect's name of each parameter -> MindSpore's."""
+class _Table(NamedTuple):
+    """A project's names of the parameters of some variants, and MindSpore's name of each."""
+
+    family: Family
+    project: str
+    layers: Layers
+    names: dict[str, str]
+
+
+def _parameters(layers: Layers) -> Iterator[tuple[Layer, str, str]]:
+    """Each layer and the names of each of its parameters: MindSpore's and PyTorch's."""
+    for layer in layers:
+        for mine, theirs in _PARAMETERS.get(layer.kind, ()):
+            yield layer, mine, theirs
+
+
+def parameter_shapes(layers: Layers) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each parameter of a network, under MindSpore's names."""
+    shapes = {}
+    for layer, parameter, _ in _parameters(layers):
+        if parameter != "bias" or layer.bias:
+            shape: tuple[int, ...] = (layer.channels,)
+            if layer.kind != "norm" and parameter == "weight":
+                inputs = layers[layer.inputs[0]].channels // layer.groups
+                shape = (layer.channels, inputs, *(layer.kernel,) * (_WEIGHT_DIMENSIONS[layer.kind] - 2))
+            shapes[f"{layer.name}.{parameter}"] = shape
+    return shapes
+
+
+def read_sizes(arrays: Arrays, layers: Layers) -> dict[str, int]:
+    """Return ``in_channels`` and ``num_classes`` as parameters under MindSpore's names tell them.
+
+    What is not told is left out: the layers that read the input tell its channels, the last layer the classes.
+    """
+    sizes = {}
+    for layer in layers:
+        weight = arrays.get(f"{layer.name}.weight")
+        if weight is not None and layer.inputs == (0,):
+            sizes["in_channels"] = weight.shape[1] * layer.groups
+        if weight is not None and layer is layers[-1]:
+            sizes["num_classes"] = len(weight)
+    return sizes
+
+
+def translate(arrays: Arrays, layers: Layers, project: str) -> Arrays:
+    """Write parameters under MindSpore's names as another project has them, in the order of the layers.
+
+    Args:
+        arrays: the parameters.
+        layers: of the network that they are of.
+        project: one of :func:`mindcv_shufflenet.families.projects`.
+    """
     return {
-        f"{getattr(layer, dialect)}.{mine if dialect == 'mindspore' else theirs}": f"{layer.mindspore}.{mine}"
-        for layer in _layers()
-        for mine, theirs in _PARAMETERS[layer.kind]
+        f"{layer.named(project)[0]}.{mine if project == OWN else theirs}": arrays[f"{layer.name}.{mine}"]
+        for layer, mine, theirs in _parameters(layers)
+        if f"{layer.name}.{mine}" in arrays
     }
 
 
-def recognise(arrays: Arrays, source: str) -> tuple[str, Arrays]:
-    """Find out whose names these are and translate them into MindSpore's.
+def recognise(arrays: Arrays, source: str) -> Recognised:
+    """Recognise the project of these names and translate them into MindSpore's.
 
     Args:
         arrays: the parameters by name; PyTorch's counters are left out.
         source: what they were read from, for messages.
 
-    Returns:
-        The dialect, and the parameters under MindSpore's names.
-
     Raises:
-        UserError: names that no dialect has; the first ones are listed.
+        UserError: names that no project has; the first ones are listed.
     """
     given: Arrays = {}
     for name, value in arrays.items():
@@ -112,53 +126,81 @@ def recognise(arrays: Arrays, source: str) -> tuple[str, Arrays]:
         if _bare(name) in given:
             raise UserError(f"{source} has {_bare(name)} twice, under several prefixes; keep one of them")
         given[_bare(name)] = value
-    tables = {dialect: _names(dialect) for dialect in DIALECTS}
-    dialect = max(DIALECTS, key=lambda name: len(given.keys() & tables[name].keys()))
-    table = tables[dialect]
-    unknown = [name for name in given if name not in table]
+    table = min(_tables(), key=lambda table: _misfit(given, table))
+    unknown = [name for name in given if name not in table.names]
     if len(unknown) == len(given):
+        titles, projects = _known()
         raise UserError(
-            f"{source} holds no ShuffleNetV2 weights: none of its {len(given)} names is known"
-            f" ({', '.join(unknown[:3]) or 'it is empty'}); the names of mindcv, Megvii, torchvision and mmpretrain are"
+            f"{source} holds no {titles} weights: none of its {len(given)} names is known"
+            f" ({', '.join(unknown[:3]) or 'it is empty'}); the names of {projects} are"
         )
     if unknown:
         raise UserError(
-            f"{source} has {dialect}'s names of ShuffleNetV2, and {len(unknown)} that are not:"
+            f"{source} has {table.project}'s names of {table.family.title}, and {len(unknown)} that are not:"
             f" {', '.join(unknown[:5])}{' ...' if len(unknown) > 5 else ''}; take them out, or give another file"
         )
-    own = {table[name]: value for name, value in given.items()}
-    _check_dimensions(own, source)
-    return dialect, own
+    own: Arrays = {}
+    for name, value in given.items():
+        if table.names[name] in own:
+            raise UserError(f"{source} has {table.names[name]} twice, under several names; keep one of them")
+        own[table.names[name]] = value
+    _check_dimensions(own, table.layers, source)
+    return Recognised(table.project, own, table.family, table.layers)
+
+
+def _misfit(given: Arrays, table: _Table) -> tuple[int, int]:
+    """How many of the names a table lacks, and then how many of its parameters have no name there."""
+    own = {table.names[name] for name in given if name in table.names}
+    return len(given) - len(own), len(set(table.names.values()) - own)
 
 
 def is_known(name: str) -> bool:
-    """Whether a dialect has a parameter of that name."""
-    return any(_bare(name) in _names(dialect) for dialect in DIALECTS)
+    """Whether a project has a parameter of that name."""
+    return any(_bare(name) in table.names for table in _tables())
 
 
-def _check_dimensions(arrays: Arrays, source: str) -> None:
+def _tables() -> tuple[_Table, ...]:
+    """The names of every project for every family and variant."""
+    return _tables_of(tuple((family, tuple(family.variants.items())) for family in FAMILIES.values()))
+
+
+@lru_cache(maxsize=4)
+def _tables_of(families: tuple[tuple[Family, tuple[tuple[str, Any], ...]], ...]) -> tuple[_Table, ...]:
+    tables: list[_Table] = []
+    for family, variants in families:
+        for layers in (family.describe(model) for model, _ in variants):
+            for project in (OWN, *family.projects):
+                names = {
+                    f"{name}.{mine if project == OWN else theirs}": f"{layer.name}.{mine}"
+                    for layer, mine, theirs in _parameters(layers)
+                    for name in layer.named(project)
+                }
+                if not any(table.names == names and table.project == project for table in tables):
+                    tables.append(_Table(family, project, layers, names))
+    return tuple(tables)
+
+
+def _known() -> tuple[str, str]:
+    """The titles of all families, and of all projects, for people."""
+    projects = dict.fromkeys(project.title for family in FAMILIES.values() for project in family.projects.values())
+    *most, last = ("mindcv", *projects)
+    return " or ".join(FAMILIES), f"{', '.join(most)} and {last}" if most else last
+
+
+def _check_dimensions(arrays: Arrays, layers: Layers, source: str) -> None:
     """Refuse what has the name of a parameter and cannot be one."""
-    for layer in _layers():
-        for name, _ in _PARAMETERS[layer.kind]:
-            value = arrays.get(f"{layer.mindspore}.{name}")
-            wanted = _WEIGHT_DIMENSIONS.get(layer.kind, 1) if name == "weight" else 1
-            if value is not None and value.ndim != wanted:
-                raise UserError(
-                    f"{source}: {layer.mindspore}.{name} has the shape {value.shape} and should have {wanted}"
-                    f" dimension{'s' * (wanted > 1)}; is it of another network?"
-                )
-
-
-def translate(arrays: Arrays, dialect: str) -> Arrays:
-    """Write parameters under MindSpore's names as another dialect has them, in the order of the layers."""
-    return {name: arrays[own] for name, own in _names(dialect).items() if own in arrays}
+    for layer, parameter, _ in _parameters(layers):
+        value = arrays.get(f"{layer.name}.{parameter}")
+        wanted = _WEIGHT_DIMENSIONS.get(layer.kind, 1) if parameter == "weight" else 1
+        if value is not None and value.ndim != wanted:
+            raise UserError(
+                f"{source}: {layer.name}.{parameter} has the shape {value.shape} and should have {wanted}"
+                f" dimension{'s' * (wanted > 1)}; is it of another network?"
+            )
 
 
 def _bare(name: str) -> str:
-    """A name without what training code has put before it, and with its block counted from the first stage on."""
+    """A name without what training code has put before it."""
     while prefix := next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None):
         name = name.removeprefix(prefix)
-    match = re.fullmatch(r"stage([234])\.(\d+)\.(branch_(?:proj|main)\..+)", name)
-    if match and int(match[2]) < STAGE_BLOCKS[int(match[1]) - 2]:
-        return f"features.{sum(STAGE_BLOCKS[: int(match[1]) - 2]) + int(match[2])}.{match[3]}"
     return name

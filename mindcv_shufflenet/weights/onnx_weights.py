@@ -1,7 +1,7 @@
 """The weights inside an ONNX file, in float32: under their own names, or named by their place in the graph."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -16,8 +16,30 @@ from mindcv_shufflenet.weights.protobuf import check_entries
 from mindcv_shufflenet.weights.sets import Content
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
-# Integer operations, and which of their inputs is the bias.
-_BIASES = {"QLinearConv": 8, "QGemm": 6}
+
+
+class _Inputs(NamedTuple):
+    """Which inputs of an operation are quantised weights, by position.
+
+    Attributes:
+        weight: the integers; their scale and zero point follow, the latter not always.
+        bias: the integer bias; None: the operation has none.
+        axis: of the weights, along which scales and zero points run unless the operation tells.
+    """
+
+    weight: int
+    bias: int | None = None
+    axis: int = 0
+
+
+# The operations with quantised weights. Those with an input to multiply have its scale at position 1.
+_QUANTISED_INPUTS = {
+    "QLinearConv": _Inputs(weight=3, bias=8),
+    "QGemm": _Inputs(weight=3, bias=6),
+    "QLinearMatMul": _Inputs(weight=3),
+    "QLinearAdd": _Inputs(weight=3),
+    "DequantizeLinear": _Inputs(weight=0, axis=1),
+}
 # What ONNX Runtime's quantiser puts behind a name.
 _QUANTISED = "_quantized"
 
@@ -62,28 +84,25 @@ def read_graph(graph: onnx.GraphProto) -> tuple[Arrays, dict[str, str]]:
     for node in graph.node:
         names = list(node.input)
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-        if node.op_type in _BIASES:
-            axis = 1 - attributes.get("transB", 0) if node.op_type == "QGemm" else 0
-            weight = arrays[_named(origin, names[3])] = _dequantised(constants, names[3], names[4], names[5], axis)
-            if axis == 1:
-                arrays[origin[names[3]]] = weight.T
-            if bias := "".join(names[_BIASES[node.op_type] :][:1]):
-                scale = constants[names[1]] * constants[names[4]]
-                arrays[_named(origin, bias)] = (constants[bias] * scale).astype(np.float32)
-        elif node.op_type == "QLinearMatMul" and names[3] in constants:
-            arrays[_named(origin, names[3])] = _dequantised(constants, names[3], names[4], names[5], axis=1).T
-        elif node.op_type == "QLinearAdd" and names[3] in constants:
-            arrays[_named(origin, names[3])] = _dequantised(constants, *names[3:6])
-        elif node.op_type == "DequantizeLinear" and names[0] in constants:
-            name = origin[node.output[0]] = _named(origin, names[0])
-            zero = names[2] if len(names) > 2 else ""
-            arrays[name] = _dequantised(constants, names[0], names[1], zero, attributes.get("axis", 1))
+        place = _QUANTISED_INPUTS.get(node.op_type)
+        is_transposed = _is_transposed(node.op_type, attributes)
+        if place and names[place.weight] in constants:
+            weight, scale, *zero = names[place.weight :][:3]
+            axis = 1 if is_transposed else attributes.get("axis", place.axis)
+            array = _dequantised(constants, weight, scale, "".join(zero), axis)
+            name = _named(origin, weight)
+            arrays[name] = array.T if is_transposed else array
+            if node.op_type == "DequantizeLinear":  # it puts out the weights themselves
+                origin[node.output[0]] = name
+            if place.bias is not None and (bias := "".join(names[place.bias :][:1])):
+                scales = constants[names[1]] * constants[scale]
+                arrays[_named(origin, bias)] = (constants[bias] * scales).astype(np.float32)
         elif node.op_type in ("Identity", "Cast") and names[0] in origin:
             origin[node.output[0]] = origin[names[0]]
         elif node.op_type == "Transpose" and names[0] in origin:
             arrays[origin[names[0]]] = arrays[origin[names[0]]].transpose(attributes.get("perm"))
             origin[node.output[0]] = origin[names[0]]
-        elif len(names) > 1 and names[1] in origin and _is_transposed(node.op_type, attributes):
+        elif len(names) > 1 and names[1] in origin and is_transposed:
             arrays[origin[names[1]]] = arrays[origin[names[1]]].T
     return arrays, origin
 
@@ -96,7 +115,8 @@ def _named(origin: dict[str, str], name: str) -> str:
 
 def _is_transposed(operation: str, attributes: dict[str, Any]) -> bool:
     """Whether an operation takes its weights as ``[in, out]``."""
-    return operation == "MatMul" or (operation == "Gemm" and not attributes.get("transB", 0))
+    is_gemm = operation in ("Gemm", "QGemm")
+    return operation in ("MatMul", "QLinearMatMul") or (is_gemm and not attributes.get("transB", 0))
 
 
 def write_onnx(arrays: Arrays, path: Path, metadata: str | None) -> None:

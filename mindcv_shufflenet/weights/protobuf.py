@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mindcv_shufflenet.errors import UserError
 
-# More entries than any network of this family, or a checkpoint with its optimizer, has.
+# More entries than any network, or a checkpoint with its optimizer, has.
 MAX_ENTRIES = 20_000
 
 # Where ONNX nests messages: the graph (7) of a model, its nodes (1), and their attributes (5). Below lie weights.
@@ -28,7 +28,7 @@ def check_entries(path: Path) -> None:
     content = path.read_bytes()
     count = sum(1 for _ in islice(_entries(content, 0, len(content)), MAX_ENTRIES + 1))
     if count > MAX_ENTRIES:
-        raise UserError(f"{path} is refused: it has over {MAX_ENTRIES:,} entries, as no network of this family has")
+        raise UserError(f"{path} is refused: it has over {MAX_ENTRIES:,} entries, as no network has")
 
 
 def _entries(content: bytes, start: int, end: int, depth: int = 0) -> Iterator[None]:

@@ -20,7 +20,7 @@ class Content(NamedTuple):
     Attributes:
         sets: arrays by name, under the name of their set; "" where the file has no sets.
         metadata: what the file says of its network, as JSON (``metadata.py``); None where it says nothing.
-        options: what the graph in the file shows of its network, as ``schema.py`` names it.
+        options: what the graph in the file shows of its network, as ``options/schema/`` names it.
         notes: a line for each thing that is passed over.
     """
 

@@ -18,16 +18,16 @@ import numpy as np
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.storage.files import atomic_write
-from mindcv_shufflenet.storage.run_directory import read_json
+from mindcv_shufflenet.storage.text import read_json
 from mindcv_shufflenet.weights.metadata import ENTRY
 from mindcv_shufflenet.weights.names import Arrays
 from mindcv_shufflenet.weights.sets import Content
 
 
-class _Stranger:
+class _Placeholder:
     """Stands for an object whose class is not loaded; each class has a subclass of its own, under its name."""
 
-    def __new__(cls, *_arguments: Any) -> "_Stranger":
+    def __new__(cls, *_arguments: Any) -> "_Placeholder":
         return super().__new__(cls)
 
     def __init__(self, *_arguments: Any) -> None:
@@ -63,8 +63,8 @@ def read_torch(path: Path) -> Content:
         UserError: it holds a whole model instead of weights, or no tensors at all.
     """
     torch = _torch()
-    strangers = [(type(name, (_Stranger,), {}), name) for name in _named_classes(path)]
-    with warnings.catch_warnings(), torch.serialization.safe_globals(strangers):
+    placeholders = [(type(name, (_Placeholder,), {}), name) for name in _named_classes(path)]
+    with warnings.catch_warnings(), torch.serialization.safe_globals(placeholders):
         warnings.simplefilter("ignore")  # of an older pickle protocol
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -120,7 +120,7 @@ def _find_sets(content: Any, kind: Any, name: str = "") -> dict[str, Arrays]:
 def _whole_object(content: Any) -> Any:
     """An object that is not loaded, itself or as a value of a dict."""
     values = [content, *(content.values() if isinstance(content, dict) else ())]
-    return next((value for value in values if isinstance(value, _Stranger)), None)
+    return next((value for value in values if isinstance(value, _Placeholder)), None)
 
 
 def _tensors(values: dict[Any, Any], kind: Any) -> Arrays:

@@ -5,14 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mindcv_shufflenet import cli
-from tests.conftest import small_network
+from tests.small import MODEL
 
 ROOT = Path(__file__).parents[2]
-MODEL = "shufflenet_v2_x0_5"
 # 8 steps an epoch, with everything on that draws random numbers
 TINY = (
     f"--model {MODEL} --stem cifar --dataset digits --image_resize 16 --crop_pct 1 --train_crop padded"
@@ -20,7 +20,7 @@ TINY = (
     " --re_prob 0.5 --drop_rate 0.2 --label_smoothing 0.1"
 ).split()
 
-# The program with a network of one block a stage under the same name, which compiles in a quarter of the time.
+# The program that knows the small network.
 SMALL = "tests/cli/small.py"
 
 Command = Callable[..., tuple[int, str, str]]
@@ -39,7 +39,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
     return run
 
 
-def start(*words: object, script: str = "train.py", **options: object) -> subprocess.Popen[str]:
+def start(*words: object, script: str = "train.py", **options: Any) -> subprocess.Popen[str]:
     """Start ``train.py`` as a process of its own."""
     return subprocess.Popen(
         [sys.executable, script, *map(str, words)],
@@ -47,17 +47,16 @@ def start(*words: object, script: str = "train.py", **options: object) -> subpro
     )  # fmt: skip
 
 
-def run_small(verb: str, *words: object) -> None:
-    """Run a verb in this process with the small network."""
-    with small_network():
-        assert cli.main([str(word) for word in words], verb=verb) == 0
+def run_verb(verb: str, *words: object) -> None:
+    """Run a verb in this process."""
+    assert cli.main([str(word) for word in words], verb=verb) == 0
 
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run directory of a training of two epochs that was not disturbed, of the small network."""
     folder = tmp_path_factory.mktemp("finished")
-    run_small("train", *TINY, "--epoch_size", 2, "--ckpt_save_dir", folder)
+    run_verb("train", *TINY, "--epoch_size", 2, "--ckpt_save_dir", folder)
     return folder
 
 

@@ -1,7 +1,7 @@
 """``shufflenet VERB`` made fast, for tests where any network will do.
 
-The network has one block a stage, which compiles in a quarter of the time; the digits are remembered, since importing
-scikit-learn takes longer than training on them; and a process that ends soon does not tidy its memory.
+The small network is there; the digits are remembered, since importing scikit-learn takes longer than training on them;
+and a process that ends soon does not tidy its memory.
 """
 
 import gc
@@ -12,12 +12,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import tests.small  # noqa: F401 - adds the small network
 from mindcv_shufflenet.__main__ import run
 from mindcv_shufflenet.data.datasets import DATASETS, Reader, Request, Split
 from mindcv_shufflenet.storage.files import atomic_write
-from mindcv_shufflenet.weights import names
-
-SMALL_BLOCKS, SMALL_TENSORS = (1, 1, 1), 86
 
 
 def remembered_digits(request: Request) -> Split:
@@ -35,6 +33,5 @@ READ_DIGITS = DATASETS["digits"].read_split
 
 if __name__ == "__main__":
     gc.disable()
-    names.STAGE_BLOCKS = SMALL_BLOCKS
     DATASETS["digits"] = Reader(remembered_digits)
     sys.exit(run())

@@ -10,8 +10,6 @@ from PIL import Image
 from mindcv_shufflenet.data.datasets import DATASETS, Request, open_split
 from tests.cli.conftest import TINY, Command
 
-pytestmark = pytest.mark.usefixtures("small")
-
 
 def prepare(command: Command, folder: Path, *words: object) -> str:
     status, output, error = command("data", "prepare", folder, "--dataset", "digits", *words)

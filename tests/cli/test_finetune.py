@@ -10,10 +10,9 @@ import yaml
 from mindcv_shufflenet.weights import records
 from mindcv_shufflenet.weights.formats import write_arrays
 from tests.cli.conftest import MODEL, TINY, Command
-from tests.weights.networks import arrays_of, random_network, read_arrays
 from tests.storage.test_download import serve
+from tests.weights.networks import X0_5, arrays_of, random_network, read_arrays
 
-pytestmark = pytest.mark.usefixtures("small")
 # With learning rate 0 the weights that are saved are those that the training started from.
 STILL = [*TINY, "--epoch_size", 1, "--lr", 0, "--min_lr", 0, "--no-val_while_train"]
 
@@ -21,7 +20,7 @@ STILL = [*TINY, "--epoch_size", 1, "--lr", 0, "--min_lr", 0, "--no-val_while_tra
 @pytest.fixture
 def imagenet_weights(tmp_path: Path) -> Path:
     path = tmp_path / "imagenet.npz"
-    write_arrays(arrays_of(random_network(layout="torchvision"), "torchvision"), path)
+    write_arrays(arrays_of(random_network(MODEL, layout="torchvision"), "torchvision"), path)
     return path
 
 
@@ -40,7 +39,7 @@ def test_another_classifier_only_when_asked_for(imagenet_weights: Path, tmp_path
     assert status == 0, error
     assert "note: the classifier starts anew" in output
     assert f"note: from {imagenet_weights}: layout=torchvision, pool=pad" in output
-    got, source = start_weights(tmp_path / "run"), arrays_of(random_network(layout="torchvision"))
+    got, source = start_weights(tmp_path / "run"), arrays_of(random_network(MODEL, layout="torchvision"))
     assert got["classifier.weight"].shape == (10, 1024)
     assert np.array_equal(got["features.1.branch_main.5.weight"], source["features.1.branch_main.5.weight"])
     recorded = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
@@ -62,13 +61,14 @@ def test_published_weights_bring_a_new_classifier_unasked(
     tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MINDCV_SHUFFLENET_HOME", str(tmp_path / "home"))
-    write_arrays(arrays_of(random_network()), tmp_path / "file.ckpt")
+    write_arrays(arrays_of(random_network(MODEL)), tmp_path / "file.ckpt")
     body = (tmp_path / "file.ckpt").read_bytes()
     digits = hashlib.sha256(body).hexdigest()[:8]
     with serve({f"/net-{digits}.ckpt": body}) as server:
-        record = records.default_record(MODEL)
-        changed = record._replace(url=f"{server.url}/net-{digits}.ckpt", sha256=digits)
-        monkeypatch.setitem(records.RECORDS, record.name, changed)
+        record = records.get_pretrained_cfg(X0_5)._replace(
+            model=MODEL, url=f"{server.url}/net-{digits}.ckpt", sha256=digits
+        )
+        monkeypatch.setitem(records.RECORDS, record.name, record)
         words = [*STILL, "--pretrained", "--num_classes", 10, "--ckpt_save_dir", tmp_path / "run"]
         status, output, error = command("train", *words)
         assert status == 0, error
@@ -76,14 +76,14 @@ def test_published_weights_bring_a_new_classifier_unasked(
         status, _, error = command("validate", "--model", MODEL, "--dataset", "digits", "--pretrained")
         assert status == 2
         assert "classifier.weight is (1000, 1024) there and (10, 1024) here" in error
-    got, source = start_weights(tmp_path / "run"), arrays_of(random_network())
+    got, source = start_weights(tmp_path / "run"), arrays_of(random_network(MODEL))
     assert np.array_equal(got["conv_last.0.weight"], source["conv_last.0.weight"])
 
 
 def test_a_backbone_where_that_is_said(tmp_path: Path, command: Command) -> None:
     backbone = {
         name: value
-        for name, value in arrays_of(random_network(), "megvii").items()
+        for name, value in arrays_of(random_network(MODEL), "megvii").items()
         if not name.startswith(("conv_last", "classifier"))
     }
     write_arrays(backbone, tmp_path / "backbone.npz")
@@ -100,8 +100,8 @@ def test_a_backbone_where_that_is_said(tmp_path: Path, command: Command) -> None
     ("words", "message"),
     [
         (["--reset_classifier"], "reset_classifier is for the weights of ckpt_path or pretrained"),
-        (["--model", f"{MODEL}.tv_in2k"], f"unknown weights {MODEL}.tv_in2k"),
-        (["--model", f"{MODEL}.megvii_in1k", "--pretrained"], "has no stable address"),
+        (["--model", f"{X0_5}.tv_in2k"], f"unknown weights {X0_5}.tv_in2k"),
+        (["--model", f"{X0_5}.megvii_in1k", "--pretrained"], "has no stable address"),
         (["--ckpt_path", "http://127.0.0.1/net.ckpt"], "is not fetched: only https is"),
     ],
 )

@@ -17,12 +17,11 @@ import pytest
 
 from mindcv_shufflenet.training.state import load_state
 from tests.cli.conftest import MODEL, ROOT, SMALL, TINY, rows, start
-from tests.cli.small import SMALL_TENSORS
+from tests.small import TENSORS
 from tests.weights.networks import read_arrays
 
 EPOCHS = 10
 LONG = [*TINY, "--epoch_size", EPOCHS, "--ckpt_save_policy", "top_k", "--keep_checkpoint_max", 3]
-pytestmark = pytest.mark.usefixtures("small")
 KILLS_AT_RANDOM, KILLS_WHILE_WRITING = 5, 5
 
 
@@ -53,7 +52,7 @@ def check_whole(folder: Path, undisturbed: Path) -> bool:
     """Check that whatever lies in the folder is whole, and return whether there is a state to go on from."""
     checkpoints = [path for path in folder.glob("*.ckpt") if not path.name.startswith(".")]
     for path in checkpoints:
-        assert len(read_arrays(path)) == SMALL_TENSORS
+        assert len(read_arrays(path)) == TENSORS
     if (folder / "log.csv").exists():
         logged = rows(folder)
         assert logged == rows(undisturbed)[: len(logged)]
@@ -192,10 +191,7 @@ def test_a_full_disk_names_the_file_and_leaves_the_old_run_alone(finished_run: P
 FULL_DISK = """
 import resource, sys
 from mindcv_shufflenet import cli
-from mindcv_shufflenet.weights import names
-from tests.cli.small import SMALL_BLOCKS
-
-names.STAGE_BLOCKS = SMALL_BLOCKS
+from tests import small
 from mindcv_shufflenet.training import recorder
 
 def save(network, path, metadata):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mindcv_shufflenet.training.state import load_state
-from tests.cli.conftest import MODEL, ROOT, TINY, Command, run_small
+from tests.cli.conftest import MODEL, ROOT, TINY, Command, run_verb
 from tests.cli.jobs import AS_ROOT, LONG, NEEDS_MPIRUN, last, mpirun, start_and_wait
 from tests.weights.networks import read_arrays
 
@@ -41,7 +41,7 @@ def learnt(finished_run: Path) -> Path:
 @pytest.fixture(scope="module")
 def by_one_rank(learnt: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("one")
-    run_small("train", *STEADY, learnt, *BY_ONE, "--ckpt_save_dir", folder)
+    run_verb("train", *STEADY, learnt, *BY_ONE, "--ckpt_save_dir", folder)
     return folder
 
 
@@ -68,7 +68,7 @@ def test_validation_has_exactly_the_figures_of_one_rank(finished_run: Path, tmp_
     """359 images are divisible by nothing."""
     words = ["-c", finished_run / "config.yaml", "--ckpt_path", finished_run / f"{MODEL}-last.ckpt"]
     words += ["--num_samples", 359, "--batch_size", 16, "--json"]
-    run_small("validate", *words, tmp_path / "one.json")
+    run_verb("validate", *words, tmp_path / "one.json")
     status, output, error = mpirun(3, *words, tmp_path / "several.json", verb="validate").finish()
     assert status == 0, error
     assert output.count("top-1") == 1
@@ -126,9 +126,7 @@ def test_a_rank_may_come_late(tmp_path: Path) -> None:
     assert status == 0, error
 
 
-def test_a_signal_saves_and_ranks_go_on_exactly_or_in_another_number(
-    tmp_path: Path, command: Command, small: None
-) -> None:
+def test_a_signal_saves_and_ranks_go_on_exactly_or_in_another_number(tmp_path: Path, command: Command) -> None:
     """SIGUSR1 to mpirun, which passes it on and does not kill.
 
     All random draws are on, and an epoch of 95 images has 3 steps of two ranks and 6 of one. The checksum at the end of
@@ -159,6 +157,34 @@ def test_a_signal_saves_and_ranks_go_on_exactly_or_in_another_number(
         assert rows[-1].step == (epoch + 2) * steps
     assert all(np.array_equal(last(whole)[name], weight) for name, weight in last(stopped).items())
     assert not all(np.array_equal(last(whole)[name], weight) for name, weight in last(alone).items())
+
+
+# Trains and evaluates twice in one process on every rank, as a script may.
+SCRIPT = """
+import sys
+sys.path.insert(0, {root!r})
+from mindcv_shufflenet.parallel.group import join
+from mindcv_shufflenet.parallel.world import find_world
+group = join(find_world())
+from mindcv_shufflenet import evaluate, train
+from tests.training.test_train import options
+from pathlib import Path
+results = [train(options(Path({folder!r}) / name, batch_size=16)) for name in ("first", "second")]
+path = results[1].last_checkpoint
+scores = [evaluate({{"ckpt_path": path, "num_samples": 60, "mode": 1, "jit": False}}) for _ in range(2)]
+print("images", group.world.rank, scores[0].images, scores[0].top1 == scores[1].top1)
+group.leave()
+"""
+
+
+@pytest.mark.slow
+def test_a_script_trains_and_evaluates_several_times_on_ranks(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT.format(root=str(ROOT), folder=str(tmp_path)))
+    status, output, error = mpirun(2, script=str(tmp_path / "script.py")).finish()
+    assert status == 0, error
+    assert sorted(output.splitlines()) == ["images 0 60 True", "images 1 60 True"]
+    weights = [last(tmp_path / name) for name in ("first", "second")]
+    assert all(np.array_equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
 def test_other_verbs_and_wrong_launches_are_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from mindcv_shufflenet.training.state import load_state
 from tests.cli.conftest import MODEL, ROOT, SMALL, TINY
 from tests.cli.jobs import EAGER, EAGER_STEPS, LONG, NEEDS_MPIRUN, last, mpirun, start_and_wait
-from tests.cli.small import SMALL_TENSORS
+from tests.small import TENSORS
 
 pytestmark = NEEDS_MPIRUN
 
@@ -30,7 +30,7 @@ def test_a_killed_rank_ends_the_job(tmp_path: Path, victim: int) -> None:
     assert len(told) == 1
     assert f"rank {victim}" in told[0]
     assert "is gone from" in told[0]
-    assert len(last(tmp_path)) == SMALL_TENSORS
+    assert len(last(tmp_path)) == TENSORS
     load_state(tmp_path / f"{MODEL}-last.state")
 
 
@@ -89,14 +89,14 @@ def test_weights_that_differ_stop_the_run(tmp_path: Path) -> None:
     script.write_text(
         "import os, runpy, sys\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
-        "from mindcv_shufflenet.training.recorder import Recorder\n"
-        "begin = Recorder.begin\n"
-        "def changed(recorder, *arguments, **options):\n"
-        "    begin(recorder, *arguments, **options)\n"
-        "    weight = recorder.network.get_parameters().__next__()\n"
+        "from mindcv_shufflenet.training.trainer import Trainer\n"
+        "run = Trainer.run\n"
+        "def changed(trainer, progress):\n"
+        "    weight = trainer.recorder.network.get_parameters().__next__()\n"
         "    weight.set_data(weight * 1.001)\n"
+        "    return run(trainer, progress)\n"
         "if os.environ['OMPI_COMM_WORLD_RANK'] == '1':\n"
-        "    Recorder.begin = changed\n"
+        "    Trainer.run = changed\n"
         f"runpy.run_path({str(ROOT / SMALL)!r}, run_name='__main__')\n"
     )
     status, _, error = mpirun(2, *EAGER, "--ckpt_save_dir", tmp_path / "run", script=str(script)).finish()
@@ -184,4 +184,4 @@ def test_the_ranks_save_after_mpirun_has_ended(tmp_path: Path, number: signal.Si
     progress = load_state(tmp_path / f"{MODEL}-last.state").progress
     assert progress.rows[0].seconds / EAGER_STEPS > 0.25
     assert progress.step > 0  # saved inside an epoch
-    assert len(last(tmp_path)) == SMALL_TENSORS
+    assert len(last(tmp_path)) == TENSORS

@@ -11,8 +11,8 @@ import pytest
 
 from tests.cli.conftest import MODEL, TINY
 from tests.cli.jobs import EAGER, NEEDS_MPIRUN, msrun, wait_for
-from tests.cli.small import SMALL_TENSORS
 from tests.parallel.test_group import free_port
+from tests.small import TENSORS
 from tests.weights.networks import read_arrays
 
 pytestmark = NEEDS_MPIRUN
@@ -63,7 +63,7 @@ def test_a_scheduler_that_dies_ends_the_job(tmp_path: Path) -> None:
     assert status != 0
     told = (tmp_path / "log" / "worker_0.log").read_text()
     assert told.count("error: msrun's scheduler: it is gone") == 1
-    assert len(read_arrays(tmp_path / "run" / f"{MODEL}-last.ckpt")) == SMALL_TENSORS
+    assert len(read_arrays(tmp_path / "run" / f"{MODEL}-last.ckpt")) == TENSORS
 
 
 @pytest.mark.parametrize("above", [0, 1])

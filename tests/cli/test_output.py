@@ -8,17 +8,19 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mindcv_shufflenet import cli
-from mindcv_shufflenet.commands.setup import create_console, write_json
+from mindcv_shufflenet.commands.output import create_console, write_json
 from tests.cli.conftest import MODEL, ROOT, TINY, Command, start
+from tests.weights.networks import X0_5
 
 LIST = ["models", "*x0_5"]
 
 
-def shufflenet(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
+def shufflenet(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "mindcv_shufflenet", *words], cwd=ROOT, text=True, stderr=subprocess.PIPE, **options
     )
@@ -58,7 +60,7 @@ def test_a_terminal_that_knows_ascii_alone(tmp_path: Path) -> None:
     folder = tmp_path / "运行 一"
     folder.mkdir()
     done = shufflenet(
-        "validate", "--model", MODEL, "--dataset", "digits", "--ckpt_path", str(folder / "x.ckpt"),
+        "validate", "--model", X0_5, "--dataset", "digits", "--ckpt_path", str(folder / "x.ckpt"),
         stdout=subprocess.PIPE, env=os.environ | {"PYTHONIOENCODING": "ascii"},
     )  # fmt: skip
     assert done.returncode == 2
@@ -68,12 +70,13 @@ def test_a_terminal_that_knows_ascii_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seconds", [0.15, 0.3, 0.6])
 def test_ctrl_c_before_the_training_begins_is_quiet(seconds: float, tmp_path: Path) -> None:
-    process = start("--dataset", "digits", "--model", MODEL, "--ckpt_save_dir", str(tmp_path / "run"))
+    process = start("--dataset", "digits", "--model", X0_5, "--ckpt_save_dir", str(tmp_path / "run"))
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
     limit = threading.Timer(60, process.kill)
     limit.start()
     lines = []
+    assert process.stdout
     for line in process.stdout:
         lines.append(line)
         if line.startswith("Exception ignored"):  # Python swallowed it, and the training would go on
@@ -97,7 +100,7 @@ def test_a_path_that_may_not_be_entered_gets_one_line(command: Command) -> None:
 
 
 def test_a_training_goes_on_without_its_output_and_says_so(
-    tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [*TINY, "--mode", 1, "--no-jit", "--num_samples", 32, "--epoch_size", 1, "--no-val_while_train"]
     with open("/dev/full", "w") as full:

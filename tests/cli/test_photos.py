@@ -11,8 +11,6 @@ from mindcv_shufflenet.weights.formats import write_arrays
 from tests.cli.conftest import MODEL, Command
 from tests.weights.networks import read_arrays
 
-pytestmark = pytest.mark.usefixtures("small")
-
 NETWORK = ["--model", MODEL, "--stem", "cifar", "--image_resize", 16, "--crop_pct", 1]
 TRAINING = [*NETWORK, "--batch_size", 4, "--epoch_size", 1, "--lr", 0.01, "--num_classes", 4]
 

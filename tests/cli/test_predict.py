@@ -17,7 +17,7 @@ from tests.weights.networks import arrays_of, random_network
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "net.ckpt"
-    write_arrays(arrays_of(random_network(num_classes=6)), path)
+    write_arrays(arrays_of(random_network(MODEL, num_classes=6)), path)
     return path
 
 
@@ -121,7 +121,7 @@ def test_no_photo_is_replaced_by_its_picture(command: Command, checkpoint: Path,
     assert (photos / "one" / "bird-cam.png").is_file()
 
 
-def test_the_model_is_the_run_directorys(command: Command, finished_run: Path, photos: Path, small: None) -> None:
+def test_the_model_is_the_run_directorys(command: Command, finished_run: Path, photos: Path) -> None:
     status, output, error = command("predict", photos, "--ckpt_path", finished_run / f"{MODEL}-best.ckpt")
     assert status == 0, error
     assert f"note: from {finished_run}/{MODEL}-best.ckpt: model={MODEL}" in output

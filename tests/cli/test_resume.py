@@ -4,23 +4,19 @@ import json
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mindcv_shufflenet.commands import train
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.options.config import load_yaml, parse_config
+from mindcv_shufflenet.options.config import load_yaml
 from mindcv_shufflenet.storage.files import exclusive
-from mindcv_shufflenet.training.resume import Source
+from mindcv_shufflenet.training.resume_point import ResumePoint
 from mindcv_shufflenet.training.state import load_state
 from tests.cli.conftest import MODEL, TINY, Command, rows
 from tests.conftest import CORES
 from tests.weights.networks import read_arrays
-
-pytestmark = pytest.mark.usefixtures("small")
 
 
 def test_nan_ends_the_run_with_status_1_and_keeps_the_last_epoch(
@@ -202,25 +198,6 @@ def test_other_classes_are_refused_and_another_folder_is_told(
     assert (folder / "classes.json").read_bytes() == before
 
 
-def test_a_run_that_another_process_began_meanwhile_is_not_replaced(
-    finished_run: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The other run appears after the folder was looked at first and before it is locked."""
-    folder = tmp_path / "run"
-    prepare = train._prepare
-
-    def slow(*arguments: Any) -> Any:
-        setup = prepare(*arguments)
-        shutil.copytree(finished_run, folder)
-        return setup
-
-    monkeypatch.setattr(train, "_prepare", slow)
-    status, _, error = command("train", *TINY, "--ckpt_save_dir", folder, "--epoch_size", 3)
-    assert status == 2
-    assert f"{folder} already holds a run" in error
-    assert rows(folder) == rows(finished_run)
-
-
 @pytest.mark.parametrize("place", [10, 40, 100])
 def test_a_state_that_is_damaged_at_its_head_is_told(
     place: int, finished_run: Path, tmp_path: Path, command: Command
@@ -241,13 +218,4 @@ def test_a_run_of_an_earlier_version_keeps_its_decay_epochs(finished_run: Path) 
     """They were 100 by themselves."""
     state = load_state(finished_run / f"{MODEL}-last.state")
     state.circumstances.config["decay_epochs"] = 100
-    assert Source(finished_run, state, state.progress, None, []).options()["decay_epochs"] == 100
-
-
-def test_the_first_run_is_not_told_off() -> None:
-    assert train._odd_schedule(parse_config({})) == []
-    assert train._odd_schedule(parse_config({"decay_epochs": 87})) == []
-    assert "ends at epoch 13" in train._odd_schedule(parse_config({"decay_epochs": 10}))[0]
-    cycles = {"decay_epochs": 10, "num_cycles": 3, "epoch_size": 33}
-    assert train._odd_schedule(parse_config(cycles)) == []
-    assert "ends at epoch 13" in train._odd_schedule(parse_config(cycles | {"scheduler": "linear_decay"}))[0]
+    assert ResumePoint(finished_run, state, state.progress, None, []).options()["decay_epochs"] == 100

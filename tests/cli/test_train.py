@@ -3,21 +3,20 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
-from mindcv_shufflenet.models.registry import create_model
+from mindcv_shufflenet.network import create_model
 from mindcv_shufflenet.options.config import parse_config
 from mindcv_shufflenet.training.recorder import COLUMNS
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
-from tests.cli.conftest import MODEL, TINY, Command, start
-from tests.cli.small import SMALL_TENSORS
+from tests.cli.conftest import MODEL, SMALL, TINY, Command, start
+from tests.small import TENSORS
 from tests.weights.networks import read_arrays
-
-pytestmark = pytest.mark.usefixtures("small")
 
 
 def test_a_run_leaves_what_it_promises(finished_run: Path) -> None:
@@ -52,7 +51,7 @@ def test_training_with_the_padded_pool_ends(tmp_path: Path) -> None:
     """In a process of its own, since a step that does not end cannot be interrupted."""
     network = ["--layout", "torchvision", "--pool", "pad", "--stem", "imagenet", "--image_resize", 64]
     words = [*TINY, *network, "--batch_size", 8, "--epoch_size", 2, "--no-val_while_train", "--ckpt_save_dir", tmp_path]
-    process = start(*words)
+    process = start("train", *words, script=SMALL)
     try:
         output, _ = process.communicate(timeout=300)
     finally:
@@ -154,7 +153,7 @@ def test_files_that_are_no_images_are_named(content: str, photos: Path, tmp_path
         ({"name": "shufflenet_v2_x1_0", "num_classes": 10}, "does not fit the network"),
     ],
 )
-def test_wrong_checkpoints(options: dict[str, object], message: str, tmp_path: Path, command: Command) -> None:
+def test_wrong_checkpoints(options: dict[str, Any], message: str, tmp_path: Path, command: Command) -> None:
     path = tmp_path / "other.ckpt"
     save_checkpoint(create_model(**({"name": MODEL} | options)), path)
     assert message in refused(command, tmp_path, *TINY, "--ckpt_path", path)
@@ -178,7 +177,7 @@ def test_mixed_precision_keeps_names_and_float32_weights(level: str, tmp_path: P
     status, _, error = command("train", *words, "--amp_level", level)
     assert status == 0, error
     weights = read_arrays(tmp_path / f"{MODEL}-last.ckpt")
-    assert len(weights) == SMALL_TENSORS
+    assert len(weights) == TENSORS
     assert {str(value.dtype) for value in weights.values()} == {"float32"}
     checkpoint = ["--ckpt_path", tmp_path / f"{MODEL}-best.ckpt"]
     assert command("validate", "--model", MODEL, "--dataset", "digits", *checkpoint)[0] == 0
@@ -256,7 +255,7 @@ def test_options_without_effect_are_told(tmp_path: Path, command: Command) -> No
     status, output, error = command("train", *words, *idle)
     assert status == 0, error
     assert (
-        "note: without effect here: pool (needs stem imagenet); val_interval (needs val_while_train);"
-        " cutmix_prob (needs mixup or cutmix);"
-        " eps (needs opt adam or adamw); clip_value (needs clip_grad); decay_rate (needs scheduler" in output
+        "note: without effect here: val_interval (needs val_while_train); cutmix_prob (needs mixup or cutmix);"
+        " pool (needs stem imagenet); clip_value (needs clip_grad); eps (needs opt adam or adamw);"
+        " decay_rate (needs scheduler" in output
     )

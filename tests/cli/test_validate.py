@@ -6,10 +6,11 @@ import math
 import tarfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mindcv_shufflenet.commands.validate import _speed
+from mindcv_shufflenet.evaluation.evaluate import images_per_second
 from mindcv_shufflenet.options.config import parse_config
 from mindcv_shufflenet.storage.run_directory import Classes
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
@@ -18,8 +19,6 @@ from mindcv_shufflenet.weights.load import read_weights
 from mindcv_shufflenet.weights.metadata import metadata_of
 from tests.cli.conftest import MODEL, Command
 from tests.weights.networks import random_network, read_arrays
-
-pytestmark = pytest.mark.usefixtures("small")
 
 
 def validate(command: Command, *words: object) -> dict[str, float]:
@@ -66,10 +65,10 @@ def test_what_was_taken_over_is_told(finished_run: Path, command: Command) -> No
 
 @pytest.mark.parametrize("stem", ["cifar", "imagenet"])
 def test_a_checkpoint_scores_the_same_wherever_it_is_and_whatever_it_becomes(
-    stem: str, small: None, command: Command, tmp_path: Path
+    stem: str, command: Command, tmp_path: Path
 ) -> None:
     """Network, preprocessing and classes travel in the file."""
-    own = {"model": MODEL, "layout": "megvii", "pool": "same", "stem": stem}
+    own: dict[str, Any] = {"model": MODEL, "layout": "megvii", "pool": "same", "stem": stem}
     own |= {"dataset": "digits", "seed": 7, "val_ratio": 0.4}
     options = own | {"image_resize": 32, "crop_pct": 1.0, "mean": [120.0] * 3, "std": [60.0] * 3}
     network = random_network(MODEL, stem=stem, num_classes=10)
@@ -102,8 +101,8 @@ def test_a_checkpoint_scores_the_same_wherever_it_is_and_whatever_it_becomes(
 
 def test_a_rank_without_images_has_no_speed() -> None:
     """More ranks than images."""
-    assert _speed(2, 3, [1.0]) == 0.0
-    assert _speed(2, 3, [1.0, 3.0]) == 1.0
+    assert images_per_second(2, 3, [1.0]) == 0.0
+    assert images_per_second(2, 3, [1.0, 3.0]) == 1.0
 
 
 def test_nothing_is_validated_by_accident(command: Command) -> None:

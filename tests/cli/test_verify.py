@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mindcv_shufflenet.commands import verify
+from mindcv_shufflenet.evaluation import verify
 from tests.cli.conftest import Command
 
 
@@ -54,9 +54,28 @@ def test_a_score_that_is_too_low_fails_the_command(sample: Path, shared: Path, c
     assert "lower: -" in output
 
 
+def test_options_that_are_not_read_are_told_and_change_nothing(
+    sample: Path, shared: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = {
+        "model": "shufflenet_v2_x1_0.tv_in1k",
+        "ckpt_path": shared / "weights" / "shufflenetv2_x1_0_torchvision_keys.npz",
+        "data_dir": sample,
+        "num_samples": 2,
+        "batch_size": 2,
+        "mode": 1,
+    }
+    scores = []
+    for more in ({}, {"lr": 1, "image_resize": 32}):
+        with caplog.at_level("INFO", "mindcv_shufflenet"):
+            scores.append(verify.verify(options | more).loss)
+        assert ("verify does not read lr, image_resize" in caplog.messages) == bool(more)
+    assert scores[0] == scores[1]
+
+
 def test_all_images_leave_no_room_for_chance() -> None:
-    assert verify._margin(70, 50_000) == verify.TOLERANCE
-    assert 8 < verify._margin(70, 100) < 10
+    assert verify.margin_of(70, 50_000) == verify.TOLERANCE
+    assert 8 < verify.margin_of(70, 100) < 10
 
 
 def test_weights_without_an_address_are_asked_for(command: Command, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from mindcv_shufflenet.cli.target import check_target
 from mindcv_shufflenet.cli.words import parse
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.options.config import parse_config
+from mindcv_shufflenet.options.names import WEIGHTS_SUFFIXES
+from mindcv_shufflenet.options.tables import read_by
 
 ROOT = Path(__file__).parents[2]
 
@@ -125,17 +127,17 @@ def test_a_result_replaces_nothing_but_an_earlier_result(tmp_path: Path) -> None
     for content in (b"weights", b"[1]", b'{"images": []}', b"\xff", b'{"model": 1, "top1": 2}', b"[" * 10_000):
         target.write_bytes(content)
         with pytest.raises(UserError, match="is there already and is no earlier result"):
-            check_target(str(target), {})
+            check_target(str(target), [])
         (tmp_path / "link").unlink(missing_ok=True)
         (tmp_path / "link").symlink_to(target)
         with pytest.raises(UserError, match="no earlier result"):
-            check_target(str(tmp_path / "link"), {})
+            check_target(str(tmp_path / "link"), [])
     for verb in verbs.VERBS.values():
         target.write_text(json.dumps(dict.fromkeys(verb.result_keys, 1) | {"more": 2}))
-        check_target(str(target), {})
+        check_target(str(target), [])
     target.write_bytes(b"")  # as mktemp makes it
     for path in (target, tmp_path / "new.json", Path("/dev/full"), Path("/dev/stdout")):
-        check_target(str(path), {})
+        check_target(str(path), [])
 
 
 @pytest.mark.parametrize(
@@ -186,7 +188,8 @@ def test_help_is_a_page_with_three_examples(
     everything = page(capsys, verb, "--help", "all")
     assert everything == page(capsys, verb, "--help=all")
     text = "\n".join(everything)
-    assert all(re.search(rf"--{name}\b", text) for name in verbs.VERBS[verb].options)
+    own = {argument.name for argument in verbs.VERBS[verb].arguments}
+    assert all(re.search(rf"--{name}\b", text) for name in read_by(verb) if name not in own)
     assert len(everything) > len(lines) or verb in ("models",)
 
 
@@ -223,11 +226,11 @@ def test_mindcvs_words_for_a_prediction() -> None:
     assert parse("infer.py", "predict", ["--image_path=a.jpg", "b.jpg"]).images == ["b.jpg", "a.jpg"]
 
 
-def test_weights_suffixes_and_keys_are_the_rooms_own() -> None:
-    from mindcv_shufflenet.weights import formats, names
+def test_weights_suffixes_are_the_rooms_own() -> None:
+    from mindcv_shufflenet.weights import formats
 
-    assert tuple(formats._SUFFIXES) == verbs.WEIGHTS_SUFFIXES
-    assert verbs.KEYS == names.DIALECTS
+    with pytest.raises(UserError, match=rf"its name must end in {re.escape(' '.join(WEIGHTS_SUFFIXES))}$"):
+        formats.check_suffix("weights.txt")
 
 
 def test_an_unknown_verb_gets_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:

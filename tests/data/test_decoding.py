@@ -2,7 +2,9 @@
 
 import errno
 import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +13,11 @@ from PIL import Image
 
 from mindcv_shufflenet.data.datasets.base import Split
 from mindcv_shufflenet.data.decoding import MAX_PIXELS, decodable
+from mindcv_shufflenet.data.encoding import FileOriginal
 from mindcv_shufflenet.data.image_check import check_images
+from mindcv_shufflenet.data.images import open_image
 from mindcv_shufflenet.data.loader import eval_loader
-from mindcv_shufflenet.data.records import encoded
-from mindcv_shufflenet.deploy.images import open_image
+from mindcv_shufflenet.data.sources import Files
 from mindcv_shufflenet.options.config import parse_config
 
 XMP = b'<x:xmpmeta><rdf:Description tiff:Orientation="%d"/></x:xmpmeta>'
@@ -26,7 +29,7 @@ def picture(width: int = 60, height: int = 40) -> Image.Image:
     return Image.fromarray(np.stack([x * 4, y * 6, 255 - x - y], axis=-1).astype(np.uint8))
 
 
-def save(path: Path, image: Image.Image, orientation: int | None = None, **options: object) -> Path:
+def save(path: Path, image: Image.Image, orientation: int | None = None, **options: Any) -> Path:
     exif = Image.Exif()
     if orientation:
         exif[0x0112] = orientation
@@ -40,7 +43,7 @@ def by_mindspore(path: Path) -> np.ndarray:
 
 
 # What shows the picture upright, of one that was stored by numpy's inverse.
-STORED = {
+STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     1: lambda p: p,
     2: lambda p: p[:, ::-1],
     3: lambda p: p[::-1, ::-1],
@@ -64,7 +67,7 @@ def test_every_orientation_is_turned_on_all_roads(tmp_path: Path, orientation: i
     for path in paths:
         np.testing.assert_array_equal(open_image(path), expected, err_msg=path.name)
         np.testing.assert_array_equal(by_mindspore(path), expected, err_msg=path.name)
-        packed = np.frombuffer(encoded(path, None), np.uint8)
+        packed = np.frombuffer(FileOriginal(path).encode(None), np.uint8)
         np.testing.assert_array_equal(vision.Decode()(packed), expected, err_msg=path.name)
     photos = [
         save(tmp_path / "exif.jpg", stored, orientation, quality=95),
@@ -73,7 +76,7 @@ def test_every_orientation_is_turned_on_all_roads(tmp_path: Path, orientation: i
     for path in photos:
         np.testing.assert_array_equal(by_mindspore(path), open_image(path), err_msg=path.name)
         assert np.abs(open_image(path).astype(int) - expected).mean() < 4, path.name
-        with Image.open(io.BytesIO(encoded(path, 20))) as small:
+        with Image.open(io.BytesIO(FileOriginal(path).encode(20))) as small:
             assert (small.format, small.size, small.getexif()) == ("JPEG", (30, 20), {})
         assert (decodable(path.read_bytes()) == path.read_bytes()) == (orientation == 1)
 
@@ -90,7 +93,7 @@ def test_kinds_that_mindspore_reads_otherwise_are_read_by_pillow(tmp_path: Path)
     for path in paths:
         np.testing.assert_array_equal(by_mindspore(path), open_image(path), err_msg=path.name)
     np.testing.assert_array_equal(open_image(paths[0])[..., 0], grey)
-    split = Split(paths, np.arange(4, dtype=np.int32), tuple("abcd"), {name: i for i, name in enumerate("abcd")})
+    split = Split(Files(paths), np.arange(4, dtype=np.int32), tuple("abcd"), {name: i for i, name in enumerate("abcd")})
     config = parse_config({"image_resize": 32, "batch_size": 4, "mean": [0.0] * 3, "std": [1.0] * 3})
     (opencv,) = eval_loader(config, split, 1).batches()
     (pillow,) = eval_loader(config.replace(resize_backend="pillow"), split, 1).batches()
@@ -122,7 +125,7 @@ def test_too_little_memory_is_no_damage(tmp_path: Path, monkeypatch: pytest.Monk
 
     path = save(tmp_path / "1.tif", picture(), 6)
     monkeypatch.setattr(Image, "open", fail)
-    for read in (open_image, lambda path: check_images([path], tmp_path), lambda path: encoded(path, None)):
+    for read in (open_image, lambda path: check_images([path], tmp_path), lambda path: FileOriginal(path).encode(None)):
         with pytest.raises(MemoryError):
             read(path)
 

@@ -1,16 +1,22 @@
 """Random erasing by its parameters."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from mindcv_shufflenet.data.erasing import Erasing
 
 
-def erased(
-    count: int = 400, size: int = 32, channels: int = 3, **options: object
-) -> tuple[np.ndarray, list[np.ndarray]]:
+def erased(count: int = 400, size: int = 32, channels: int = 3, **options: Any) -> tuple[np.ndarray, np.ndarray]:
     """Which pixels of images of ones were erased, ``[count, size, size]``, and the images."""
-    defaults = {"probability": 1.0, "scale": (0.02, 0.33), "ratio": (0.3, 3.3), "value": 0.0, "max_attempts": 10}
+    defaults: dict[str, Any] = {
+        "probability": 1.0,
+        "scale": (0.02, 0.33),
+        "ratio": (0.3, 3.3),
+        "value": 0.0,
+        "max_attempts": 10,
+    }
     images = np.ones((count, channels, size, size), np.float32)
     Erasing(**(defaults | options))(images, range(count), seed=1, epoch=2)
     return (images != 1).any(axis=1), images
@@ -46,7 +52,13 @@ def test_one_value_a_channel_and_random_values() -> None:
 
 
 def test_a_draw_depends_on_seed_epoch_and_place_alone() -> None:
-    options = {"probability": 0.5, "scale": (0.02, 0.33), "ratio": (0.3, 3.3), "value": "random", "max_attempts": 10}
+    options: dict[str, Any] = {
+        "probability": 0.5,
+        "scale": (0.02, 0.33),
+        "ratio": (0.3, 3.3),
+        "value": "random",
+        "max_attempts": 10,
+    }
 
     def run(places: list[int], seed: int, epoch: int) -> np.ndarray:
         images = np.zeros((len(places), 3, 16, 16), np.float32)

@@ -1,5 +1,6 @@
 """Batches: complete, repeatable, and keyed by seed and epoch."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ from PIL import Image
 
 from mindcv_shufflenet.data.datasets import Split
 from mindcv_shufflenet.data.loader import Batch, Loader, eval_loader, train_loader
+from mindcv_shufflenet.data.sources import Files, Pixels
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.options.config import Config, parse_config
+from tests.data.sources import paths_of, pixels_of
 
 PLAIN = {"hflip": 0.0, "color_jitter": None, "mean": [0.0] * 3, "std": [1.0] * 3, "crop_pct": 1.0}
 
@@ -19,7 +22,7 @@ def pixels(count: int = 10, size: int = 16) -> Split:
     """Images that are noise except for their first pixel, which is their number."""
     images = np.random.default_rng(0).integers(256, size=(count, size, size, 3), dtype=np.uint8)
     images[:, 0, 0] = np.arange(count)[:, None]
-    return Split(images, np.arange(count, dtype=np.int32) % 3, ("a", "b", "c"), {"a": 0, "b": 1, "c": 2})
+    return Split(Pixels(images), np.arange(count, dtype=np.int32) % 3, ("a", "b", "c"), {"a": 0, "b": 1, "c": 2})
 
 
 def config(**options: Any) -> Config:
@@ -38,7 +41,7 @@ def test_validation_sees_every_image_once_and_pads_the_last_batch(batch_size: in
     assert len(batches) == len(loader)
     assert len({batch.image.shape for batch in batches}) == 1
     images = np.concatenate([batch.image[batch.valid] for batch in batches])
-    np.testing.assert_array_equal(images, split.images.transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(images, pixels_of(split).transpose(0, 3, 1, 2))
     np.testing.assert_array_equal(np.concatenate([batch.label[batch.valid] for batch in batches]), split.labels)
     assert (images.dtype, batches[0].label.dtype) == (np.float32, np.int32)
 
@@ -80,7 +83,7 @@ AUGMENTED = {"re_prob": 0.5, "color_jitter": 0.4, "vflip": 0.5, "mixup": 0.2, "c
 def test_an_epoch_repeats_bit_for_bit_and_from_any_batch(tmp_path: Path, encoded: bool, crop: str) -> None:
     split = pixels(count=39, size=24)
     if encoded:
-        split = Split(write(tmp_path, split.images), split.labels, split.class_names, split.class_to_index)
+        split = replace(split, images=write(tmp_path, split))
     options = config(train_crop=crop, drop_remainder=False, **AUGMENTED)
     whole = collect(train_loader(options, split, workers=2), epoch=3)
     again = collect(train_loader(options, split, workers=2), epoch=3, first=4)
@@ -93,11 +96,11 @@ def test_an_epoch_repeats_bit_for_bit_and_from_any_batch(tmp_path: Path, encoded
     assert whole[0].image.shape == (4, 3, 16, 16)
 
 
-def write(folder: Path, images: np.ndarray) -> list[Path]:
-    paths = [folder / f"{number:03}.png" for number in range(len(images))]
-    for path, image in zip(paths, images, strict=True):
+def write(folder: Path, split: Split) -> Files:
+    paths = [folder / f"{number:03}.png" for number in range(len(split))]
+    for path, image in zip(paths, pixels_of(split), strict=True):
         Image.fromarray(image).save(path)
-    return paths
+    return Files(paths)
 
 
 @pytest.mark.parametrize("padding", [None, 0, 1])
@@ -106,11 +109,11 @@ def test_a_padded_crop_is_the_image_shifted_over_black(padding: int | None) -> N
     largest = 2 if padding is None else padding
     options = config(train_crop="padded", crop_padding=padding, batch_size=1, **(PLAIN | {"drop_remainder": False}))
     split = pixels(count=30)
-    split.images[:] = np.maximum(split.images, 1)
+    np.maximum(pixels_of(split), 1, out=pixels_of(split))
     shifts = set()
     for batch in collect(train_loader(options, split, workers=1)):
         image = batch.image[0].transpose(1, 2, 0)
-        padded = [np.pad(original, [(2, 2), (2, 2), (0, 0)]) for original in split.images]
+        padded = [np.pad(original, [(2, 2), (2, 2), (0, 0)]) for original in pixels_of(split)]
         found = [
             (top - 2, left - 2)
             for original in padded
@@ -129,54 +132,13 @@ def test_a_batch_larger_than_the_data_is_refused() -> None:
         train_loader(config(batch_size=64), pixels(), workers=1)
 
 
-def test_grey_images_have_one_channel() -> None:
-    grey = {"in_channels": 1, "mean": [0.0], "std": [1.0], "crop_pct": 1.0}
-    split = pixels()
-    images = np.concatenate([b.image[b.valid] for b in collect(eval_loader(config(**grey), split, workers=1))])
-    luma = split.images @ np.array([0.299, 0.587, 0.114])
-    assert images.shape == (10, 1, 16, 16)
-    np.testing.assert_allclose(images[:, 0], luma, atol=1)
-
-
-def test_both_resizes_of_validation(tmp_path: Path) -> None:
-    """Pillow's resize is Pillow's own; the other one does not antialias."""
-    rng = np.random.default_rng(0)
-    paths = write(tmp_path, rng.integers(256, size=(3, 120, 90, 3), dtype=np.uint8))
-    split = Split(paths, np.zeros(3, np.int32), ("a",), {"a": 0})
-    options = PLAIN | {"crop_pct": 0.5}
-
-    def images(backend: str) -> np.ndarray:
-        loader = eval_loader(config(resize_backend=backend, **options), split, workers=2)
-        return np.concatenate([batch.image for batch in collect(loader)])
-
-    expected = []
-    for path in paths:
-        resized = Image.open(path).convert("RGB").resize((32, int(32 * 120 / 90)), Image.Resampling.BILINEAR)
-        top, left = round((resized.height - 16) / 2), round((resized.width - 16) / 2)
-        expected.append(np.asarray(resized)[top : top + 16, left : left + 16].transpose(2, 0, 1))
-    np.testing.assert_array_equal(images("pillow"), expected)
-    spread = images("opencv").std(), images("pillow").std()
-    assert spread[0] > 1.3 * spread[1]
-
-
 def test_an_image_that_breaks_later_is_named(tmp_path: Path) -> None:
     split = pixels()
-    paths = write(tmp_path, split.images)
-    paths[7].write_bytes(paths[7].read_bytes()[:120])
-    broken = Split(paths, split.labels, split.class_names, split.class_to_index)
+    broken = replace(split, images=write(tmp_path, split))
+    path = paths_of(broken)[7]
+    path.write_bytes(path.read_bytes()[:120])
     with pytest.raises(UserError, match=r"007\.png"):
         collect(eval_loader(config(**PLAIN), broken, workers=1))
-
-
-def test_the_order_of_the_channels() -> None:
-    """BGR turns the planes round, and mean and standard deviation are in that order."""
-    split = pixels()
-    plain = {"mean": [0.0] * 3, "std": [1.0] * 3}
-    rgb = collect(eval_loader(config(**(PLAIN | plain)), split, workers=1))[0].image
-    swapped = {"channel_order": "bgr", "mean": [1.0, 2.0, 3.0], "std": [2.0, 2.0, 4.0]}
-    bgr = collect(eval_loader(config(**(PLAIN | swapped)), split, workers=1))[0].image
-    expected = (rgb[:, ::-1] - np.float32([1, 2, 3])[:, None, None]) / np.float32([2, 2, 4])[:, None, None]
-    np.testing.assert_allclose(bgr, expected, rtol=1e-6)
 
 
 def of_rank(rank: int, ranks: int, count: int = 26, **options: Any) -> Loader:
@@ -255,13 +217,9 @@ def test_ranks_validate_every_image_once(count: int, ranks: int) -> None:
 
 def test_ranks_draw_other_augmentations() -> None:
     options = config(image_resize=16, batch_size=4, scale=(0.1, 0.5), shuffle=False)
-    split = pixels(8)
-    one, other = (train_loader(options, Split(split.images[[0] * 8], *vars_of(split)), 1, rank, 2) for rank in (0, 1))
+    split = pixels(8).take([0] * 8)
+    one, other = (train_loader(options, split, 1, rank, 2) for rank in (0, 1))
     assert not np.array_equal(collect(one)[0].image, collect(other)[0].image)
-
-
-def vars_of(split: Split) -> tuple[Any, ...]:
-    return split.labels, split.class_names, split.class_to_index
 
 
 @pytest.mark.parametrize(

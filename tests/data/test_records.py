@@ -5,26 +5,25 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 from PIL import Image, JpegImagePlugin
 
-from mindcv_shufflenet.data import records
 from mindcv_shufflenet.data.datasets import Request, Split, open_split
-from mindcv_shufflenet.data.datasets.base import Records
+from mindcv_shufflenet.data.encoding import FileOriginal
 from mindcv_shufflenet.data.loader import eval_loader, train_loader
-from mindcv_shufflenet.data.records import encoded, pack, read_back
+from mindcv_shufflenet.data.records import Packing, pack, read_back, record_bytes, verify_shard
+from mindcv_shufflenet.data.sources import Records
 from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.options.config import parse_config
+from tests.data.sources import paths_of, pixels_of
 
 ROOT = Path(__file__).parents[2]
 COUNT = 11
-OPTIONS: dict[str, Any] = {"images_per_shard": 4, "short_side": None, "processes": 1}
+PACKING = Packing(images_per_shard=4)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ def photos(folder: Path) -> Split:
 def packed(photos: Split, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of their shards, written by two processes."""
     out = tmp_path_factory.mktemp("packed")
-    pack(photos, "train", out, {"dataset": "folder"}, **(OPTIONS | {"processes": 2}))
+    pack(photos, "train", out, {"dataset": "folder"}, PACKING._replace(processes=2))
     return out
 
 
@@ -64,18 +63,19 @@ def content(folder: Path, name: str = "train") -> list[tuple[int, int, bytes]]:
 
 
 def test_the_records_are_the_files(photos: Split, packed: Path, tmp_path: Path) -> None:
-    assert isinstance(photos.images, list)
     manifest = json.loads((packed / "train.json").read_text())
     assert [shard["images"] for shard in manifest["shards"]] == [4, 4, 3]
-    expected = [(i, int(photos.labels[i]), photos.images[i].read_bytes()) for i in range(COUNT)]
+    expected = [(i, int(photos.labels[i]), paths_of(photos)[i].read_bytes()) for i in range(COUNT)]
     assert content(packed) == expected
-    smaller = pack(photos, "train", tmp_path, {"dataset": "folder"}, **(OPTIONS | {"short_side": 20}))
+    smaller = pack(photos, "train", tmp_path, {"dataset": "folder"}, PACKING._replace(short_side=20))
     assert [shard["images"] for shard in smaller.shards] == [4, 4, 3]
     split = open_split("mindrecord", Request(packed, "train"))
-    assert isinstance(split.images, Records)
     np.testing.assert_array_equal(split.labels, photos.labels)
     assert (split.class_names, split.class_to_index) == (photos.class_names, photos.class_to_index)
-    assert split.images.checksum != open_split("mindrecord", Request(tmp_path, "train")).images.checksum
+    other = open_split("mindrecord", Request(tmp_path, "train")).images
+    assert isinstance(split.images, Records)
+    assert isinstance(other, Records)
+    assert split.images.checksum != other.checksum
     names = {path.name for path in packed.iterdir()}
     shards = {f"train-0000{number}-of-00003.mindrecord" for number in range(3)}
     assert names == {"train.json"} | shards | {f"{shard}.db" for shard in shards}
@@ -96,13 +96,12 @@ def test_training_from_records_reads_what_the_files_give(photos: Split, packed: 
 
 
 def test_a_split_may_be_a_folder_in_a_folder(photos: Split, tmp_path: Path) -> None:
-    few = replace(photos, images=photos.images[:2], labels=photos.labels[:2])
-    pack(few, "train/photos", tmp_path, {}, **OPTIONS)
+    pack(photos.take([0, 1]), "train/photos", tmp_path, {}, PACKING)
     assert len(open_split("mindrecord", Request(tmp_path, "train/photos"))) == 2
 
 
 def test_packing_goes_on_where_it_was_stopped(photos: Split, packed: Path, tmp_path: Path) -> None:
-    options, out = OPTIONS | {"images_per_shard": 1}, tmp_path
+    packing, out = Packing(images_per_shard=1), tmp_path
 
     class StoppedError(Exception):
         pass
@@ -115,41 +114,40 @@ def test_packing_goes_on_where_it_was_stopped(photos: Split, packed: Path, tmp_p
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        pack(photos, "train", out, {}, on_shard=stop_after_one, **options)
+        pack(photos, "train", out, {}, packing._replace(on_shard=stop_after_one))
     with pytest.raises(UserError, match="images of train: the packing was stopped"):
         open_split("mindrecord", Request(out, "train"))
     kept = {path.name: path.stat().st_mtime_ns for path in out.glob("*.mindrecord")}
     assert 0 < len(kept) < COUNT
     counts: list[int] = []
-    pack(photos, "train", out, {}, on_shard=counts.append, **options)
+    pack(photos, "train", out, {}, packing._replace(on_shard=counts.append))
     assert counts[0] == len(kept)
     assert sum(counts) == COUNT
     assert all((out / name).stat().st_mtime_ns == time for name, time in kept.items())
     assert content(out) == content(packed)
     with pytest.raises(UserError, match="holds a packing of other images or with other options; give --overwrite"):
-        pack(photos, "train", out, {"short_side": 20}, **options)
+        pack(photos, "train", out, {"short_side": 20}, packing)
 
 
 def test_smaller_images_keep_their_quality(photos: Split, tmp_path: Path) -> None:
-    assert isinstance(photos.images, list)
-    path = photos.images[0]
-    (tmp_path / "small.jpg").write_bytes(encoded(path, 20))
+    path = paths_of(photos)[0]
+    (tmp_path / "small.jpg").write_bytes(FileOriginal(path).encode(20))
     with Image.open(path) as large, Image.open(tmp_path / "small.jpg") as small:
+        assert isinstance(small, JpegImagePlugin.JpegImageFile)
+        assert isinstance(large, JpegImagePlugin.JpegImageFile)
         assert small.size == (30, 20)
         assert small.quantization == large.quantization
         assert JpegImagePlugin.get_sampling(small) == JpegImagePlugin.get_sampling(large)
-    assert encoded(path, 40) == encoded(path, None) == path.read_bytes()
+    assert FileOriginal(path).encode(40) == FileOriginal(path).encode(None) == path.read_bytes()
 
 
 def test_pixels_become_png(tmp_path: Path) -> None:
     digits = open_split("digits", Request(Path(), "val"))
-    assert isinstance(digits.images, np.ndarray)
-    few = Split(digits.images[:5], digits.labels[:5], digits.class_names, digits.class_to_index)
-    pack(few, "val", tmp_path, {}, **OPTIONS)
+    pack(digits.take(range(5)), "val", tmp_path, {}, PACKING)
     for index, (_, label, image) in enumerate(content(tmp_path, "val")):
         (tmp_path / "one.png").write_bytes(image)
         with Image.open(tmp_path / "one.png") as opened:
-            np.testing.assert_array_equal(np.asarray(opened), digits.images[index])
+            np.testing.assert_array_equal(np.asarray(opened), pixels_of(digits)[index])
         assert label == digits.labels[index]
 
 
@@ -173,7 +171,7 @@ def test_images_that_are_not_rgb_are_made_smaller(tmp_path: Path, mode: str, suf
     with Image.open(path) as before:
         expected = np.asarray(before.convert("RGB").resize((30, 20)), np.float32)
     small = tmp_path / "small"
-    small.write_bytes(encoded(path, 20))
+    small.write_bytes(FileOriginal(path).encode(20))
     with Image.open(small) as after:
         assert (after.format, after.mode, after.size) == ("JPEG" if suffix == "jpg" else "PNG", kept, (30, 20))
         assert np.abs(np.asarray(after.convert("RGB"), np.float32) - expected).mean() < 12
@@ -182,7 +180,7 @@ def test_images_that_are_not_rgb_are_made_smaller(tmp_path: Path, mode: str, suf
 def test_what_is_read_back_is_compared(packed: Path) -> None:
     shard = next(packed.glob("*.mindrecord"))
     with pytest.raises(RunError, match="look at the disk"):
-        records._verify(shard, 4, "0" * 64)
+        verify_shard(shard, 4, "0" * 64)
 
 
 def test_a_packing_that_is_not_whole_is_told(copied: Path, tmp_path: Path) -> None:
@@ -213,7 +211,7 @@ def test_a_packing_that_is_not_whole_is_told(copied: Path, tmp_path: Path) -> No
 def test_an_image_that_cannot_be_resized_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"no image")
     with pytest.raises(UserError, match=r"bad\.jpg cannot be packed"):
-        encoded(tmp_path / "bad.jpg", 20)
+        FileOriginal(tmp_path / "bad.jpg").encode(20)
 
 
 def test_a_shard_with_other_content_is_told(copied: Path) -> None:
@@ -224,13 +222,18 @@ def test_a_shard_with_other_content_is_told(copied: Path) -> None:
         list(loader.batches(0))
 
 
-def test_an_image_that_fits_no_record_is_named(photos: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(photos.images, list)
-    monkeypatch.setattr(records, "_LARGEST", 1000)
-    with pytest.raises(
-        UserError, match=f"image {photos.images[0]} has 0.0 MB and a MindRecord file takes 0.0 MB at most"
-    ):
-        records._write_shard(tmp_path, "train-00000-of-00001.mindrecord", photos.images[:1], [0], 0, None)
+def test_an_image_that_fits_no_record_is_named(photos: Split) -> None:
+    original = photos.images.originals()[0]
+    with pytest.raises(UserError, match=f"image {original.name} has 0.0 MB and a MindRecord file takes 0.0 MB at most"):
+        record_bytes(original, None, limit=1000)
+    assert original.name == str(paths_of(photos)[0])
+    assert record_bytes(original, None) == paths_of(photos)[0].read_bytes()
+
+
+def test_what_is_packed_is_not_packed_again(packed: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="packed already"):
+        pack(open_split("mindrecord", Request(packed, "train")), "train", tmp_path, {}, PACKING)
+    assert list(tmp_path.iterdir()) == []
 
 
 # Packs the photos of a folder, one a shard, and tells of each.
@@ -239,14 +242,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from mindcv_shufflenet.data.datasets import Request, open_split
-from mindcv_shufflenet.data.records import pack
+from mindcv_shufflenet.data.records import Packing, pack
 
 def note(images):
     print("packed", images, flush=True)
 
 if __name__ == "__main__":
     split = open_split("folder", Request(Path(sys.argv[1]), "train"))
-    pack(split, "train", Path(sys.argv[2]), {}, images_per_shard=1, short_side=None, processes=1, on_shard=note)
+    pack(split, "train", Path(sys.argv[2]), {}, Packing(images_per_shard=1, on_shard=note))
 """
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mindcv_shufflenet.models.complexity import count
-from mindcv_shufflenet.models.registry import create_model
+from mindcv_shufflenet.network import create_model
 
 # width: parameters with layout megvii (mindcv), with layout torchvision, millions of multiply-adds at 224 (paper)
 PUBLISHED = {

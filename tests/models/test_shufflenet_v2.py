@@ -1,6 +1,7 @@
 """The network against an independent numpy computation, and its variants in both modes."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -8,17 +9,23 @@ import pytest
 from mindspore import Tensor, nn
 
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.models.registry import create_model
-from mindcv_shufflenet.models.shufflenet_v2 import STAGE_NAMES, WIDTHS, Block
+from mindcv_shufflenet.models.shufflenet_v2 import Block
+from mindcv_shufflenet.network import create_model
+from tests.small import MODEL
 
 RNG = np.random.default_rng(0)
+
+
+def windows_of(x: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """The windows ``[N, C, H, W, *size]`` of maps."""
+    return np.lib.stride_tricks.sliding_window_view(x, size, axis=(2, 3))  # type: ignore[call-overload]  # numpy's stubs know no tuple of axes
 
 
 def conv(x: np.ndarray, weight: np.ndarray, stride: int, groups: int) -> np.ndarray:
     """A convolution by its definition: windows, then a sum over input channels and kernel."""
     pad = weight.shape[2] // 2
     x = np.pad(x, [(0, 0), (0, 0), (pad, pad), (pad, pad)])
-    windows = np.lib.stride_tricks.sliding_window_view(x, weight.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
+    windows = windows_of(x, weight.shape[2:])[:, :, ::stride, ::stride]
     parts = zip(np.split(windows, groups, axis=1), np.split(weight, groups), strict=True)
     return np.concatenate([np.einsum("nchwij,ocij->nohw", part, kernel) for part, kernel in parts], axis=1)
 
@@ -86,7 +93,7 @@ def test_block_equals_numpy(layout: str, stride: int, channels: tuple[int, int])
     np.testing.assert_allclose(cell(ms.Tensor(x)).asnumpy(), block(x, cell, stride, layout), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", ["x0_5", "x1_0", "x1_5", "x2_0"])
 def test_every_width_computes_the_same_in_both_modes(width: str) -> None:
     network = create_model(f"shufflenet_v2_{width}", num_classes=7)
     network.set_train(False)
@@ -103,16 +110,14 @@ def test_every_width_computes_the_same_in_both_modes(width: str) -> None:
 @pytest.mark.parametrize(
     ("stem", "sizes"), [("imagenet", (16, 8, 4, 2, 2)), ("cifar", (64, 32, 16, 8, 8))], ids=["imagenet", "cifar"]
 )
-def test_extract_features_gives_every_stage_of_one_pass(
-    mode: int, stem: str, sizes: tuple[int, ...], small: None
-) -> None:
-    network = create_model("shufflenet_v2_x0_5", stem=stem, in_channels=4, num_classes=3, layout="torchvision")
+def test_extract_features_gives_every_stage_of_one_pass(mode: int, stem: str, sizes: tuple[int, ...]) -> None:
+    network = create_model(MODEL, stem=stem, in_channels=4, num_classes=3, layout="torchvision")
     network.set_train(False)
     x = ms.Tensor(RNG.standard_normal((2, 4, 64, 64)), ms.float32)
     features = network.extract_features(x)
-    assert list(features) == list(STAGE_NAMES)
-    channels = (24, 48, 96, 192, 1024)
-    for name, size, width in zip(STAGE_NAMES[:-1], sizes, channels, strict=True):
+    assert list(features) == ["stem", "stage2", "stage3", "stage4", "conv_last", "pooled"]
+    channels = (16, 48, 96, 192, 1024)
+    for name, size, width in zip(list(features)[:-1], sizes, channels, strict=True):
         assert features[name].shape == (2, width, size, size)
     pooled = features["pooled"].asnumpy()
     np.testing.assert_allclose(pooled, features["conv_last"].asnumpy().mean(axis=(2, 3)), rtol=1e-4, atol=1e-9)
@@ -127,7 +132,7 @@ def mindcv_names() -> set[str]:
     for stem in ("first_conv", "conv_last"):
         names |= {f"{stem}.0.weight", *(f"{stem}.1.{part}" for part in norm_parts)}
     for index in range(16):
-        branches = {"branch_main": ((0, 3, 5), (1, 4, 6))}
+        branches: dict[str, tuple[tuple[int, ...], ...]] = {"branch_main": ((0, 3, 5), (1, 4, 6))}
         if index in (0, 4, 12):
             branches["branch_proj"] = ((0, 2), (1, 3))
         for branch_name, (convs, norms) in branches.items():
@@ -145,9 +150,7 @@ def test_the_whole_network_equals_numpy(layout: str, pool: str) -> None:
     images = RNG.standard_normal((1, 3, 64, 64)).astype(np.float32)
     x = np.maximum(norm(conv(images, network.first_conv[0].weight.asnumpy(), 2, 1), network.first_conv[1]), 0)
     x = np.pad(x, [(0, 0), (0, 0), *[(1, 1) if pool == "pad" else (0, 1)] * 2])
-    x = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))[:, :, ::2, ::2].max(axis=(4, 5))[
-        :, :, :16, :16
-    ]
+    x = windows_of(x, (3, 3))[:, :, ::2, ::2].max(axis=(4, 5))[:, :, :16, :16]
     for index, cell in enumerate(network.features):
         x = block(x, cell, 2 if index in (0, 4, 12) else 1, layout)
     pooled = branch(x, network.conv_last, 1).mean(axis=(2, 3))
@@ -184,8 +187,8 @@ def test_initial_weights_are_the_published_training_codes() -> None:
         assert abs(values.mean()) < deviation / 5
 
 
-def test_a_dropout_mask_scales_the_pooled_features(mode: int, small: None) -> None:
-    network = create_model("shufflenet_v2_x0_5", stem="cifar", num_classes=5, drop_rate=0.5)
+def test_a_dropout_mask_scales_the_pooled_features(mode: int) -> None:
+    network = create_model(MODEL, stem="cifar", num_classes=5, drop_rate=0.5)
     network.set_train(False)
     x = ms.Tensor(RNG.standard_normal((2, 3, 16, 16)), ms.float32)
     mask = (RNG.random((2, network.num_features)) < 0.5) * 2.0
@@ -196,7 +199,7 @@ def test_a_dropout_mask_scales_the_pooled_features(mode: int, small: None) -> No
 
 
 def test_dropout_without_a_mask_acts_in_training_alone() -> None:
-    network = create_model("shufflenet_v2_x0_5", stem="cifar", num_classes=5, drop_rate=0.5)
+    network = create_model(MODEL, stem="cifar", num_classes=5, drop_rate=0.5)
     ms.set_context(mode=ms.PYNATIVE_MODE)
     x = ms.Tensor(RNG.standard_normal((2, 3, 16, 16)), ms.float32)
     network.set_train(False)
@@ -209,14 +212,14 @@ def test_dropout_without_a_mask_acts_in_training_alone() -> None:
     ("argument", "value"),
     [("layout", "mindcv"), ("stem", "tiny"), ("pool", "valid"), ("drop_rate", 1.0), ("num_classes", 0)],
 )
-def test_wrong_arguments_are_named(argument: str, value: object) -> None:
+def test_wrong_arguments_are_named(argument: str, value: Any) -> None:
     with pytest.raises(UserError, match=argument):
         create_model("shufflenet_v2_x0_5", **{argument: value})
 
 
 @pytest.mark.parametrize("stem", ["imagenet", "cifar"])
-def test_the_stride_is_that_of_the_last_map(stem: str, small: None) -> None:
-    network = create_model("shufflenet_v2_x0_5", stem=stem).set_train(False)
+def test_the_stride_is_that_of_the_last_map(stem: str) -> None:
+    network = create_model(MODEL, stem=stem).set_train(False)
     for size in (network.stride, network.stride + 1):
-        last = network.stages(Tensor(np.zeros((1, 3, size, size), np.float32)))[-2]
+        last = network.forward_features(Tensor(np.zeros((1, 3, size, size), np.float32)))
         assert last.shape[2:] == (-(-size // network.stride),) * 2

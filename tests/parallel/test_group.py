@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from mindcv_shufflenet.errors import Interrupted
 from mindcv_shufflenet.parallel.group import Group, summarise
 from mindcv_shufflenet.parallel.world import World
 
@@ -80,6 +81,17 @@ def test_a_process_by_itself() -> None:
     assert group.is_first
     group.barrier()
     group.leave()
+
+
+def test_signals_are_held_where_there_are_no_other_ranks() -> None:
+    """With others they keep their default, as the ranks cannot agree that one has come."""
+    with Group(World()).signals_held() as check:
+        signal.raise_signal(signal.SIGUSR1)
+        with pytest.raises(Interrupted, match="SIGUSR1"):
+            check()
+    with Group(World(size=2)).signals_held() as check:
+        assert signal.SIGUSR1 not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        check()
 
 
 def test_ranks_gather_values_in_their_order(launch: Launch) -> None:

@@ -7,14 +7,15 @@ import numpy as np
 from PIL import Image
 
 from mindcv_shufflenet.report.gradcam import draw, grad_cam
+from tests.small import MODEL
 from tests.weights.networks import random_network
 
 
-def test_the_heat_map_is_that_of_the_paper(small: None) -> None:
+def test_the_heat_map_is_that_of_the_paper() -> None:
     """Behind the last convolution come a mean and a matrix: the gradient is that matrix's row over the map's size."""
-    network = random_network(num_classes=5)
+    network = random_network(MODEL, num_classes=5)
     image = np.random.default_rng(0).normal(size=(3, 96, 96)).astype(np.float32)
-    features = network.stages(ms.Tensor(image[None]))[-2].asnumpy()[0]
+    features = network.forward_features(ms.Tensor(image[None])).asnumpy()[0]
     for index in range(5):
         weights = network.classifier.weight.asnumpy()[index] / features[0].size
         expected = np.maximum((weights[:, None, None] * features).sum(0), 0)

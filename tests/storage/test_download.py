@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,13 +32,21 @@ class Server(ThreadingHTTPServer):
         stall: seconds before the second half of an answer.
     """
 
-    def __init__(self, bodies: dict[str, bytes | str], **behaviour: int | float | bool | None) -> None:
+    def __init__(
+        self,
+        bodies: dict[str, bytes | str],
+        *,
+        announced: int = 0,
+        ranges: bool = True,
+        cut: int | None = None,
+        stall: float = 0,
+    ) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.bodies = bodies
-        self.announced = behaviour.get("announced", 0)
-        self.ranges = behaviour.get("ranges", True)
-        self.cut = behaviour.get("cut")
-        self.stall = behaviour.get("stall", 0)
+        self.announced = announced
+        self.ranges = ranges
+        self.cut = cut
+        self.stall = stall
         self.requests: list[str] = []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
@@ -78,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(bodies: dict[str, bytes | str], **behaviour: int | float | bool | None) -> Iterator[Server]:
+def serve(bodies: dict[str, bytes | str], **behaviour: Any) -> Iterator[Server]:
     """A server on this machine for as long as the block lasts."""
     with Server(bodies, **behaviour) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -28,7 +28,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     """A process ID means nothing in another container or on another machine: there only age tells."""
     done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
-    dead, here = done.stdout.strip(), files._pid_namespace()
+    dead, here = done.stdout.strip(), files.pid_namespace()
     removed = [f".tmp-{here}-{dead}-a", f".tmp-00000000-{dead}-old", ".tmp-1234-old-of-an-older-version"]
     kept = [f".tmp-{here}-{os.getppid()}-b", f".tmp-00000000-{dead}-new", f".tmp-{dead}-new-of-an-older-version"]
     for name in removed + kept:
@@ -42,14 +42,14 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
 
 
 def test_another_boot_and_another_container_are_other_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = {files._pid_namespace.__wrapped__()}
+    words = {files.pid_namespace.__wrapped__()}
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_text", lambda path: "another boot")
-        words.add(files._pid_namespace.__wrapped__())
+        words.add(files.pid_namespace.__wrapped__())
     with monkeypatch.context() as patch:
         inode = os.stat("/proc/self/ns/pid").st_ino
         patch.setattr(os, "stat", lambda path: SimpleNamespace(st_ino=inode + 1))
-        words.add(files._pid_namespace.__wrapped__())
+        words.add(files.pid_namespace.__wrapped__())
     assert len(words) == 3
 
 

@@ -6,33 +6,62 @@ from pathlib import Path
 import pytest
 
 from mindcv_shufflenet.storage.run_directory import (
+    CheckpointName,
     HeldOut,
+    RunDirectory,
     classes_of,
     is_run_file,
-    numbered_name,
-    read_run,
-    run_files,
-    run_paths,
 )
 
 
 def test_the_images_held_out_are_read(tmp_path: Path) -> None:
     held_out = HeldOut(0.25, 3, ("a/1.jpg", "b/2.jpg"))
     (tmp_path / "split.json").write_text(json.dumps(held_out._asdict()))
-    assert read_run(tmp_path).held_out == held_out
-    assert read_run(tmp_path).notes == []
+    assert RunDirectory(tmp_path).read().held_out == held_out
+    assert RunDirectory(tmp_path).read().notes == []
 
 
 def test_the_files_of_a_run_are_those_of_its_model(tmp_path: Path) -> None:
-    paths = run_paths(tmp_path, "net")
+    directory = RunDirectory(tmp_path)
+    paths = [directory.options, directory.classes, directory.split, directory.log]
+    paths += [directory.state("net"), directory.last("net"), directory.best("net")]
     names = ["config.yaml", "classes.json", "split.json", "log.csv", "net-last.state", "net-last.ckpt", "net-best.ckpt"]
-    assert {path.name for path in paths} == {*names[3:]}
-    names += [numbered_name("net", 10, 22), numbered_name("net", 9, 22)]
+    assert [path.name for path in paths] == names
+    numbered = [directory.numbered("net", 10, 22), directory.numbered("net", 9, 11), directory.numbered("net", 9, 22)]
+    names += ["net-10_22.ckpt", "net-9_11.ckpt", "net-9_22.ckpt"]
+    assert directory.files("net") == []
     for name in (*names, "net2-last.ckpt", "net-9_22.npz", "net-last.txt"):
         (tmp_path / name).touch()
-    assert [path.name for path in run_files(tmp_path, "net")] == names
+    assert directory.files("net") == [*paths, *numbered]
+    assert directory.numbered_files("net", 9) == numbered[1:]
     assert all(is_run_file(name) for name in names)
     assert not is_run_file("result.json")
+
+
+def test_a_run_is_told_by_its_files_and_its_models_by_their_states(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    for path in (directory.options, directory.classes, directory.log):
+        assert not directory.is_run
+        path.touch()
+    assert directory.is_run
+    for model in ("net", "net_x0_5"):
+        directory.state(model).touch()
+    assert directory.states() == {model: directory.state(model) for model in ("net", "net_x0_5")}
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("net-best.ckpt", ("net", "best", None, None)),
+        ("a-b-last.ckpt", ("a-b", "last", None, None)),
+        ("net-12_345.ckpt", ("net", None, 12, 345)),
+        ("net-12.ckpt", None),
+        ("best.ckpt", None),
+        ("net-last.state", None),
+    ],
+)
+def test_what_the_name_of_a_checkpoint_tells(name: str, parts: tuple[object, ...] | None) -> None:
+    assert CheckpointName.parse(name) == parts
 
 
 @pytest.mark.parametrize(
@@ -40,7 +69,7 @@ def test_the_files_of_a_run_are_those_of_its_model(tmp_path: Path) -> None:
 )
 def test_another_programs_split_is_passed_over(tmp_path: Path, content: str) -> None:
     (tmp_path / "split.json").write_text(content)
-    run = read_run(tmp_path)
+    run = RunDirectory(tmp_path).read()
     assert run.held_out is None
     assert run.notes == [f"{tmp_path}/split.json is not read: it is damaged, or another program's"]
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from mindcv_shufflenet.models.registry import create_model
+from mindcv_shufflenet.network import create_model
 from mindcv_shufflenet.options.config import parse_config
-from mindcv_shufflenet.training.optim import create_optimizer, is_decayed
+from mindcv_shufflenet.options.names import OPTIMIZERS as NAMES
+from mindcv_shufflenet.training.optim import OPTIMIZERS, create_optimizer, is_decayed
 
 RATES = np.array([0.1, 0.05, 0.2])
 DECAY = 0.1
@@ -100,3 +101,7 @@ def test_filters_name_what_they_exempt(weight_decay_filter: str, exempt: set[str
     left_alone = [p.name for p in network.trainable_params() if not is_decayed(p, weight_decay_filter)]
     assert {name.rsplit(".", 1)[-1] for name in left_alone} == exempt
     assert len(left_alone) == len([p for p in network.trainable_params() if p.name.rsplit(".", 1)[-1] in exempt])
+
+
+def test_each_name_has_its_optimizer() -> None:
+    assert set(OPTIMIZERS) == set(NAMES)

@@ -10,10 +10,11 @@ import pytest
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.options.config import Config, parse_config
 from mindcv_shufflenet.runtime.device import Machine
-from mindcv_shufflenet.training.resume import Source, _differences, find_source
+from mindcv_shufflenet.training.resume import differences
+from mindcv_shufflenet.training.resume_point import ResumePoint, find_resume_point
 from mindcv_shufflenet.training.state import Circumstances, Data, Progress, Row, save_state
 from mindcv_shufflenet.weights.metadata import ENTRY, Metadata
-from tests.training.test_state import step_cell
+from tests.training.runs import step_cell
 
 MODEL = "shufflenet_v2_x0_5"
 EPOCHS, STEPS, BEST = 8, 22, 6
@@ -44,9 +45,9 @@ def one_weight(metadata: Metadata | None = None) -> bytes:
 WEIGHTS = one_weight()
 
 
-def find(**options: Any) -> Source:
+def find(**options: Any) -> ResumePoint:
     options = {name: str(value) for name, value in options.items()} | {"resume_opt": True}
-    source = find_source(parse_config(options), options)
+    source = find_resume_point(parse_config(options), options)
     assert source is not None
     return source
 
@@ -181,4 +182,4 @@ def test_a_folder_may_be_written_in_several_ways(tmp_path: Path, monkeypatch: py
     now = Circumstances(Config(dataset="folder", data_dir="photos").record(), machine, data)
     for written, told in (("photos", 0), ("./photos/", 0), ("link", 0), (str(tmp_path / "photos"), 0), ("pictures", 1)):
         stopped = Circumstances(Config(dataset="folder", data_dir=written).recipe(), machine, data)
-        assert len(_differences(stopped, now)) == told
+        assert len(differences(stopped, now)) == told

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from mindcv_shufflenet.options.config import parse_config
-from mindcv_shufflenet.training.schedules import learning_rates
+from mindcv_shufflenet.options.names import SCHEDULES as NAMES
+from mindcv_shufflenet.training.schedules import SCHEDULES, end_of_decay, learning_rates
 
 
 def rates(steps_per_epoch: int = 2, **options: Any) -> np.ndarray:
@@ -56,3 +57,21 @@ def test_the_warm_up_is_linear_and_the_schedule_starts_after_it() -> None:
 def test_a_warm_up_longer_than_the_training_only_warms_up() -> None:
     got = rates(scheduler="polynomial_decay", warmup_epochs=8, epoch_size=4)
     np.testing.assert_allclose(got, np.arange(8) / 16)
+
+
+def test_each_name_has_its_schedule() -> None:
+    assert set(SCHEDULES) == set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("options", "end"),
+    [
+        ({"scheduler": "cosine_decay", "decay_epochs": 10, "warmup_epochs": 3}, 13),
+        ({"scheduler": "cosine_decay", "decay_epochs": 10, "num_cycles": 3, "warmup_epochs": 3}, 33),
+        ({"scheduler": "linear_decay", "decay_epochs": 10, "num_cycles": 3, "warmup_epochs": 3}, 13),
+        ({"scheduler": "linear_decay"}, None),
+        ({"scheduler": "step_decay", "decay_epochs": 10}, None),
+    ],
+)
+def test_where_a_decay_ends(options: dict[str, Any], end: int | None) -> None:
+    assert end_of_decay(parse_config(options)) == end

@@ -9,11 +9,9 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, nn
+from mindspore import Tensor
 
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.runtime.device import Machine
-from mindcv_shufflenet.training.losses import CrossEntropy
 from mindcv_shufflenet.training.state import (
     Circumstances,
     Data,
@@ -26,14 +24,9 @@ from mindcv_shufflenet.training.state import (
     save_state,
 )
 from mindcv_shufflenet.training.step import TrainStep
+from tests.training.runs import DATA, MACHINE, step_cell
 
-CIRCUMSTANCES = Circumstances({"lr": 0.1}, Machine("CPU", 2, 2, "2.8.0"), Data(12, 3, "12ab"))
-
-
-def step_cell(features: int = 3, momentum: float = 0.9) -> TrainStep:
-    network = nn.Dense(features, 2)
-    optimizer = nn.Momentum(network.trainable_params(), [0.1, 0.2, 0.3], momentum)
-    return TrainStep(network, CrossEntropy(), optimizer)
+CIRCUMSTANCES = Circumstances({"lr": 0.1}, MACHINE, DATA)
 
 
 def train(cell: TrainStep) -> None:

@@ -8,16 +8,20 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from mindcv_shufflenet.models.registry import create_model
+from mindcv_shufflenet.network import create_model
 from mindcv_shufflenet.options.config import parse_config
+from mindcv_shufflenet.parallel.collectives import AllRanks, OneRank
 from mindcv_shufflenet.parallel.sync_batch_norm import SyncBatchNorm, synchronise_batch_norm
+from mindcv_shufflenet.runtime.mode import compiled
+from mindcv_shufflenet.runtime.precision import mixed_precision
 from mindcv_shufflenet.training.losses import CrossEntropy
-from mindcv_shufflenet.training.step import TrainStep, compiled, mixed_precision
+from mindcv_shufflenet.training.step import TrainStep
 
 IMAGES, CLASSES, FEATURES = 6, 4, 5
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((IMAGES, FEATURES)).astype(np.float32)
 LABEL = np.array([0, 1, 2, 3, 0, 1], np.int32)
+VOTE = Tensor(1.0, ms.float32)
 WEIGHT = RNG.standard_normal((CLASSES, FEATURES)).astype(np.float32)
 
 
@@ -70,16 +74,58 @@ def test_step(
 ) -> None:
     network = Linear()
     optimizer = nn.SGD(network.trainable_params(), 0.1)
-    step = compiled(parse_config(execution), TrainStep(network, CrossEntropy(smoothing), optimizer, scale, limit))
+    cell = TrainStep(network, CrossEntropy(smoothing), optimizer, OneRank(), scale, limit)
+    step = compiled(parse_config(execution), cell)
     mask = (RNG.random(X.shape) < 0.5).astype(np.float32) * 2 if masked else None
     target = np.eye(CLASSES, dtype=np.float32)[LABEL]
     if mixed:
         target = np.float32(0.7) * target + np.float32(0.3) * np.roll(target, 3, axis=0)
-    loss, correct = step(*(Tensor(value) for value in (X, target if mixed else LABEL, mask) if value is not None))
+    label = Tensor(target if mixed else LABEL)
+    loss, correct, stop = step(Tensor(X), label, None if mask is None else Tensor(mask), VOTE)
     expected_loss, expected_weight, hits = by_hand(X if mask is None else X * mask, target, smoothing, limit)
     assert float(loss.asnumpy()) == pytest.approx(expected_loss, rel=1e-5)
     np.testing.assert_allclose(network.dense.weight.asnumpy(), expected_weight, rtol=1e-4, atol=1e-6)
     assert int(correct.asnumpy()) == hits
+    assert float(stop.asnumpy()) == 1
+
+
+class Normed(nn.Cell):
+    """A dense layer behind a BatchNorm, whose moving statistics a step moves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(FEATURES)
+        self.dense = nn.Dense(FEATURES, CLASSES, weight_init=Tensor(WEIGHT), has_bias=False)
+
+    def construct(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self.dense(self.norm(x))
+
+
+class Doubled(nn.Cell):
+    """An all-reduce with a rank that has computed the same."""
+
+    def construct(self, x: Tensor) -> Tensor:
+        return 2 * x
+
+
+def test_ranks_with_the_same_images_train_as_one() -> None:
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    weights, figures = [], []
+    for ranks in (1, 2):
+        network = Normed()
+        optimizer = nn.SGD(network.trainable_params(), 0.1)
+        reduce: nn.Cell = OneRank()
+        if ranks == 2:
+            reduce = AllRanks(network, optimizer.parameters, 2, nn.Identity())
+            reduce.mean.all_reduce = Doubled()
+        step = TrainStep(network, CrossEntropy(), optimizer, reduce, 8.0, 1.0)
+        figures.append([float(value.asnumpy()) for value in step(Tensor(X), Tensor(LABEL), None, VOTE)])
+        weights.append([parameter.asnumpy() for parameter in network.get_parameters()])
+    assert figures[1] == pytest.approx([figures[0][0], 2 * figures[0][1], figures[0][2]], rel=1e-6)
+    assert len(weights[0]) == 5
+    assert not np.array_equal(weights[0][0], np.zeros(FEATURES))
+    for one, two in zip(*weights, strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-6)
 
 
 @pytest.mark.parametrize("level", ["O2", "O3"])

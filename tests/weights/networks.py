@@ -1,17 +1,20 @@
 """Networks whose every parameter matters, and their weights as other projects name them."""
 
 from pathlib import Path
+from typing import Any
 
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from mindcv_shufflenet.models.registry import create_model
+from mindcv_shufflenet.network import create_model
 from mindcv_shufflenet.weights.formats import read_file
 from mindcv_shufflenet.weights.names import Arrays, translate
 
+X0_5 = "shufflenet_v2_x0_5"
 
-def random_network(name: str = "shufflenet_v2_x0_5", seed: int = 0, **options: object) -> nn.Cell:
+
+def random_network(name: str = X0_5, seed: int = 0, **options: Any) -> nn.Cell:
     """A network in inference with all parameters drawn at random, so that no mistake in one goes unseen."""
     network = create_model(name, **options)
     rng = np.random.default_rng(seed)
@@ -24,10 +27,10 @@ def random_network(name: str = "shufflenet_v2_x0_5", seed: int = 0, **options: o
     return network.set_train(False)
 
 
-def arrays_of(network: nn.Cell, dialect: str = "mindspore") -> Arrays:
-    """Copies of a network's parameters under a dialect's names."""
+def arrays_of(network: nn.Cell, project: str = "mindspore") -> Arrays:
+    """Copies of a network's parameters under a project's names."""
     own = {parameter.name: parameter.asnumpy().copy() for parameter in network.get_parameters()}
-    return translate(own, dialect)
+    return translate(own, network.plan.layers, project)
 
 
 def read_arrays(path: Path) -> Arrays:

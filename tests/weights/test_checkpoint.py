@@ -2,6 +2,7 @@
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -9,12 +10,12 @@ import pytest
 from mindspore import nn
 
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.models.registry import create_model
+from mindcv_shufflenet.network import create_model
 from mindcv_shufflenet.weights.checkpoint import read_checkpoint, save_checkpoint
 from mindcv_shufflenet.weights.load import load_weights, read_weights
 
 
-def network(seed: int = 0, name: str = "shufflenet_v2_x0_5", **options: object) -> nn.Cell:
+def network(seed: int = 0, name: str = "shufflenet_v2_x0_5", **options: Any) -> nn.Cell:
     ms.set_seed(seed)
     return create_model(name, **({"num_classes": 10} | options))
 
@@ -65,7 +66,7 @@ def test_the_optimizer_of_a_mindcv_checkpoint_is_left_out(tmp_path: Path) -> Non
         ({"in_channels": 1}, r"first_conv.0.weight is \(24, 3, 3, 3\) there and \(24, 1, 3, 3\) here.*--in_channels"),
     ],
 )
-def test_another_network_is_refused_and_left_untouched(path: Path, options: dict[str, object], message: str) -> None:
+def test_another_network_is_refused_and_left_untouched(path: Path, options: dict[str, Any], message: str) -> None:
     cell = network(seed=1, **options)
     before = values(cell)
     with pytest.raises(UserError, match=message) as caught:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.models.registry import create_model
+from mindcv_shufflenet.network import create_model
 from mindcv_shufflenet.weights.formats import write_arrays
 from mindcv_shufflenet.weights.load import load_weights, read_weights
 from tests.weights.networks import arrays_of, logits, random_network, same
@@ -26,7 +26,8 @@ def test_another_projects_names_go_in_and_are_told(path: Path) -> None:
     assert load_weights(random_network(seed=1, pool="pad"), path) == [f"{path}: megvii's names, layout megvii"]
     assert same(arrays_of(network), arrays_of(random_network()))
     weights = read_weights(path)
-    assert (weights.dialect, weights.layout, weights.pool, weights.unfolded) == ("megvii", "megvii", "pad", False)
+    assert (weights.project, weights.layout, weights.unfolded) == ("megvii", "megvii", False)
+    assert weights.network_options == {"layout": "megvii", "pool": "pad"}
 
 
 def test_a_new_classifier_is_asked_for(path: Path) -> None:
@@ -85,11 +86,9 @@ def test_both_shapes_and_layouts_are_told(path: Path) -> None:
 
 def test_the_torchvision_layout_computes_what_its_onnx_file_does(shared: Path) -> None:
     """Both published forms of one network agree."""
-    first, second = (
-        load_weights(network, shared / "weights" / name) and logits(network)
-        for network, name in (
-            (create_model("shufflenet_v2_x1_0.tv_in1k").set_train(False), "shufflenetv2_x1_0_torchvision_keys.npz"),
-            (create_model("shufflenet_v2_x1_0.tv_in1k").set_train(False), "shufflenet-v2-12-int8.onnx"),
-        )
-    )
-    assert np.abs(first - second).max() < 1e-4
+    found = []
+    for name in ("shufflenetv2_x1_0_torchvision_keys.npz", "shufflenet-v2-12-int8.onnx"):
+        network = create_model("shufflenet_v2_x1_0.tv_in1k").set_train(False)
+        assert load_weights(network, shared / "weights" / name)
+        found.append(logits(network))
+    assert np.abs(found[0] - found[1]).max() < 1e-4

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.weights.names import DIALECTS, recognise, translate
-from tests.weights.networks import arrays_of, random_network, same
+from mindcv_shufflenet.families import find_family, projects
+from mindcv_shufflenet.weights.names import recognise, translate
+from tests.weights.networks import X0_5, arrays_of, random_network, same
+
+PROJECTS = projects()
+LAYERS = find_family(X0_5).describe(X0_5)
 
 
 @pytest.fixture(scope="module")
@@ -13,28 +17,30 @@ def arrays() -> dict[str, np.ndarray]:
     return arrays_of(random_network(layout="torchvision"))
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("project", PROJECTS)
 @pytest.mark.parametrize("prefix", ["", "module."])
-def test_names_are_recognised_and_come_back(arrays: dict[str, np.ndarray], dialect: str, prefix: str) -> None:
-    named = {f"{prefix}{name}": value for name, value in translate(arrays, dialect).items()}
-    found, back = recognise(named, "file")
-    assert found == dialect
-    assert same(back, arrays)
+def test_names_are_recognised_and_come_back(arrays: dict[str, np.ndarray], project: str, prefix: str) -> None:
+    named = {f"{prefix}{name}": value for name, value in translate(arrays, LAYERS, project).items()}
+    found = recognise(named, "file")
+    assert (found.project, found.family.title) == (project, "ShuffleNetV2")
+    assert same(found.arrays, arrays)
 
 
 def test_blocks_that_are_numbered_by_stage_are_recognised() -> None:
     """As in backbones of detectors: stage2.0 to stage2.3, stage3.0 to stage3.7, stage4.0 to stage4.3."""
     arrays = arrays_of(random_network())
     named = {}
-    for name, value in translate(arrays, "megvii").items():
+    for name, value in translate(arrays, LAYERS, "megvii").items():
         _, index, rest = name.split(".", 2) if name.startswith("features.") else ("", "-1", name)
         stage = next((stage for stage, end in ((2, 4), (3, 12), (4, 16)) if int(index) < end), 0)
         first = {2: 0, 3: 4, 4: 12}[stage]
         named[f"stage{stage}.{int(index) - first}.{rest}" if int(index) >= 0 else name] = value
     assert "stage3.7.branch_main.0.weight" in named
-    found, back = recognise(named, "file")
-    assert found == "megvii"
-    assert same(back, arrays)
+    found = recognise(named, "file")
+    assert found.project == "megvii"
+    assert same(found.arrays, arrays)
+    with pytest.raises(UserError, match=r"has features\.4\.branch_main\.0\.weight twice, under several names"):
+        recognise(named | {"features.4.branch_main.0.weight": arrays["features.4.branch_main.0.weight"]}, "file")
 
 
 def test_every_parameter_has_the_name_that_its_project_gave_it(arrays: dict[str, np.ndarray]) -> None:
@@ -54,15 +60,15 @@ def test_every_parameter_has_the_name_that_its_project_gave_it(arrays: dict[str,
         "classifier.weight": ("classifier.0.weight", "fc.weight", "head.fc.weight"),
     }
     for own, names in examples.items():
-        for dialect, name in zip(DIALECTS[1:], names, strict=True):
-            assert name in translate({own: arrays[own]}, dialect)
+        for project, name in zip(PROJECTS[1:], names, strict=True):
+            assert name in translate({own: arrays[own]}, LAYERS, project)
 
 
 def test_a_published_file_is_read_whole(shared) -> None:
     published = dict(np.load(shared / "weights" / "shufflenetv2_x1_0_torchvision_keys.npz"))
-    dialect, arrays = recognise(published | {"conv1.1.num_batches_tracked": np.array(1)}, "file")
-    assert dialect == "torchvision"
-    assert same(translate(arrays, "torchvision"), published)
+    found = recognise(published | {"conv1.1.num_batches_tracked": np.array(1)}, "file")
+    assert found.project == "torchvision"
+    assert same(translate(found.arrays, LAYERS, "torchvision"), published)
 
 
 def test_unknown_names_are_listed(arrays: dict[str, np.ndarray]) -> None:
@@ -82,12 +88,12 @@ def test_unknown_names_are_listed(arrays: dict[str, np.ndarray]) -> None:
 def test_what_cannot_be_a_parameter_is_refused(
     arrays: dict[str, np.ndarray], name: str, shape: tuple[int, ...]
 ) -> None:
-    named = translate(arrays, "torchvision") | {name: np.zeros(shape, np.float32)}
+    named = translate(arrays, LAYERS, "torchvision") | {name: np.zeros(shape, np.float32)}
     with pytest.raises(UserError, match=r"has the shape .* and should have \d dimension"):
         recognise(named, "file")
 
 
 def test_a_name_under_two_prefixes_is_refused(arrays: dict[str, np.ndarray]) -> None:
-    named = translate(arrays, "torchvision")
+    named = translate(arrays, LAYERS, "torchvision")
     with pytest.raises(UserError, match=r"has conv1\.0\.weight twice, under several prefixes"):
         recognise(named | {"module.conv1.0.weight": named["conv1.0.weight"]}, "file")

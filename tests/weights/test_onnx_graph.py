@@ -1,6 +1,7 @@
 """Weights under invented names, found by their place in the graph."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -9,12 +10,11 @@ import pytest
 from mindspore import Tensor
 from onnx import helper, numpy_helper
 
-from mindcv_shufflenet.weights import names
+from mindcv_shufflenet.families.shufflenet_v2 import FAMILY, VARIANTS, Variant
 from mindcv_shufflenet.weights.load import load_weights, read_weights
 from mindcv_shufflenet.weights.names import Arrays
 from tests.weights.networks import arrays_of, random_network
 
-MODEL = "shufflenet_v2_x0_5"
 SIZE = 32
 NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 NETWORKS = [("megvii", "imagenet"), ("torchvision", "imagenet"), ("torchvision", "cifar")]
@@ -23,8 +23,8 @@ NETWORKS = [("megvii", "imagenet"), ("torchvision", "imagenet"), ("torchvision",
 class Exporter:
     """Writes a network as torch.onnx does: BatchNorm folded, weights numbered, the shuffle as a transpose."""
 
-    def __init__(self, arrays: Arrays, layout: str, stem: str) -> None:
-        self.arrays, self.layout, self.stem = arrays, layout, stem
+    def __init__(self, arrays: Arrays, blocks: tuple[int, ...], layout: str, stem: str) -> None:
+        self.arrays, self.blocks, self.layout, self.stem = arrays, blocks, layout, stem
         self.nodes: list[onnx.NodeProto] = []
         self.tensors: list[onnx.TensorProto] = []
 
@@ -32,10 +32,13 @@ class Exporter:
         self.tensors.append(numpy_helper.from_array(value, f"onnx::Any_{len(self.tensors)}"))
         return self.tensors[-1].name
 
-    def node(self, operation: str, *inputs: str, outputs: int = 1, **attributes: object) -> str:
+    def node(self, operation: str, *inputs: str, **attributes: Any) -> str:
+        return self.node_of_several(operation, *inputs, outputs=1, **attributes)[0]
+
+    def node_of_several(self, operation: str, *inputs: str, outputs: int, **attributes: Any) -> list[str]:
         names = [f"/{operation}_{len(self.nodes)}_{number}" for number in range(outputs)]
         self.nodes.append(helper.make_node(operation, inputs, names, **attributes))
-        return names[0] if outputs == 1 else names
+        return names
 
     def conv(self, x: str, name: str, stride: int = 1, relu: bool = True) -> str:
         parent, _, position = name.rpartition(".")
@@ -63,7 +66,7 @@ class Exporter:
             half = len(self.arrays[f"{name}.branch_main.5.weight"])
             if self.layout == "megvii":
                 x = self.shuffled(x, 2 * half, size, half)
-            passed, x = self.node("Split", x, self.constant(np.array([half, half])), outputs=2, axis=1)
+            passed, x = self.node_of_several("Split", x, self.constant(np.array([half, half])), outputs=2, axis=1)
         x = self.conv(x, f"{name}.branch_main.0")
         x = self.conv(self.conv(x, f"{name}.branch_main.3", stride, relu=False), f"{name}.branch_main.5")
         x = self.node("Concat", passed, x, axis=1)
@@ -76,7 +79,7 @@ class Exporter:
         if self.stem == "imagenet":
             x = self.node("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
         index = 0
-        for repeats in names.STAGE_BLOCKS:
+        for repeats in self.blocks:
             size //= 2
             for block in range(repeats):
                 x = self.block(x, index, block == 0, size)
@@ -100,20 +103,17 @@ class Exporter:
     ("layout", "stem"), [("megvii", "imagenet"), ("torchvision", "imagenet"), ("torchvision", "cifar")]
 )
 def test_weights_without_names_compute_what_the_graph_does(
-    layout: str, stem: str, blocks: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    layout: str, stem: str, blocks: tuple[int, int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mindcv_shufflenet.models import shufflenet_v2
-    from mindcv_shufflenet.weights import onnx_graph
-
-    for module in (names, shufflenet_v2, onnx_graph):
-        monkeypatch.setattr(module, "STAGE_BLOCKS", blocks)
-    options = {"layout": layout, "stem": stem, "pool": "pad"}
+    model = "shufflenet_v2_of_test"
+    monkeypatch.setitem(FAMILY.variants, model, Variant(blocks, VARIANTS["shufflenet_v2_x0_5"].widths))
+    options: dict[str, Any] = {"layout": layout, "stem": stem, "pool": "pad"}
     path = tmp_path / "net.onnx"
-    Exporter(arrays_of(random_network(MODEL, **options)), layout, stem).save(path)
+    Exporter(arrays_of(random_network(model, **options)), blocks, layout, stem).save(path)
     weights = read_weights(path)
-    assert (weights.dialect, weights.layout) == (layout, layout)
+    assert (weights.project, weights.layout) == (layout, layout)
     assert weights.options == ({"stem": "cifar"} if stem == "cifar" else {"stem": "imagenet", "pool": "pad"})
-    network = random_network(MODEL, seed=1, **options)
+    network = random_network(model, seed=1, **options)
     load_weights(network, weights)
     image = np.random.default_rng(0).normal(size=(2, 3, SIZE, SIZE)).astype(np.float32)
     (expected,) = ort.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"image": image})

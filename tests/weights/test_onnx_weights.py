@@ -8,13 +8,13 @@ import pytest
 from onnx import helper, numpy_helper
 
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.models.registry import create_model
+from mindcv_shufflenet.network import create_model
 from mindcv_shufflenet.weights.load import load_weights, read_weights
 from mindcv_shufflenet.weights.onnx_weights import read_onnx
 
 
-def save(path: Path, nodes: list[onnx.NodeProto], **constants: np.ndarray) -> Path:
-    tensors = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+def save(path: Path, nodes: list[onnx.NodeProto], **constants: np.ndarray | np.generic) -> Path:
+    tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
     onnx.save(helper.make_model(helper.make_graph(nodes, "g", [], [], tensors)), path)
     return path
 
@@ -93,7 +93,7 @@ def test_the_published_int8_file_becomes_a_checkpoint(shared: Path) -> None:
     ort = pytest.importorskip("onnxruntime")
     path = shared / "weights" / "shufflenet-v2-12-int8.onnx"
     weights = read_weights(path)
-    assert (weights.dialect, weights.layout, weights.unfolded, len(weights.arrays)) == (
+    assert (weights.project, weights.layout, weights.unfolded, len(weights.arrays)) == (
         "torchvision", "torchvision", True, 282,
     )  # fmt: skip
     network = create_model("shufflenet_v2_x1_0", layout="torchvision").set_train(False)

@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.models.registry import create_model, get_model, list_models
-from mindcv_shufflenet.network import open_weights, resolve_alias, settle
+from mindcv_shufflenet.models.registry import list_models
+from mindcv_shufflenet.network import create_model, get_model
 from mindcv_shufflenet.options.config import parse_config
+from mindcv_shufflenet.options.preprocessing import Preprocessing
 from mindcv_shufflenet.weights import records
 from mindcv_shufflenet.weights.formats import write_arrays
-from mindcv_shufflenet.weights.records import RECORDS, Record, default_record, fetch_record, find_record
-from tests.weights.networks import arrays_of, random_network, same
+from mindcv_shufflenet.weights.provenance import open_weights, resolve_alias, settle
+from mindcv_shufflenet.weights.records import RECORDS, fetch_record, find_record, get_pretrained_cfg
+from mindcv_shufflenet.weights.records.base import Record
 from tests.storage.test_download import serve
+from tests.weights.networks import arrays_of, random_network, same
 
 X0_5 = "shufflenet_v2_x0_5"
 
@@ -27,7 +30,8 @@ def test_every_record_is_complete_and_pinned() -> None:
         assert name == f"{record.model}.{record.tag}"
         assert record.model in list_models()
         assert 50 < record.top1 < record.top5 < 100
-        assert record.image_resize < record.resize
+        assert record.preprocessing.image_resize == 224
+        assert record.preprocessing.resize in (232, 256)
         assert record.source
         assert record.licence
         if record.url is None:
@@ -37,7 +41,7 @@ def test_every_record_is_complete_and_pinned() -> None:
             assert record.sha256
             assert f"-{record.sha256}" in record.url
         config = parse_config({"model": record.model, **record.options()})
-        assert int(config.image_resize / config.crop_pct) == record.resize
+        assert Preprocessing.of(config) == record.preprocessing
     assert sorted(RECORDS) == list_models(pretrained=True)
 
 
@@ -48,17 +52,17 @@ def test_a_dot_without_a_tag_is_a_slip() -> None:
 
 def test_names_find_their_record() -> None:
     assert find_record(X0_5) is None
-    assert default_record(X0_5).tag == "mindcv_in1k"
-    assert default_record(f"{X0_5}.tv_in1k").layout == "torchvision"
-    assert default_record("shufflenet-v2-1x_16xb64_in1k").name == "shufflenet_v2_x1_0.mmpretrain_in1k"
+    assert get_pretrained_cfg(X0_5).tag == "mindcv_in1k"
+    assert get_pretrained_cfg(f"{X0_5}.tv_in1k").network_options["layout"] == "torchvision"
+    assert get_pretrained_cfg("shufflenet-v2-1x_16xb64_in1k").name == "shufflenet_v2_x1_0.mmpretrain_in1k"
     with pytest.raises(
         UserError, match=r"unknown weights shufflenet_v2_x0_5\.tv_in2k .did you mean .*\.tv_in1k.*has min"
     ):
         find_record(f"{X0_5}.tv_in2k")
     with pytest.raises(UserError, match="no published weights of resnet50"):
-        default_record("resnet50")
+        get_pretrained_cfg("resnet50")
     with pytest.raises(UserError, match="has no stable address: get the file from .*--ckpt_path"):
-        fetch_record(default_record(f"{X0_5}.megvii_in1k"))
+        fetch_record(get_pretrained_cfg(f"{X0_5}.megvii_in1k"))
 
 
 @pytest.fixture
@@ -70,7 +74,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recor
     body = path.read_bytes()
     digits = hashlib.sha256(body).hexdigest()[:8]
     with serve({f"/net-{digits}.ckpt": body}) as server:
-        record = default_record(X0_5)._replace(url=f"{server.url}/net-{digits}.ckpt", sha256=digits, size=len(body))
+        record = get_pretrained_cfg(X0_5)._replace(url=f"{server.url}/net-{digits}.ckpt", sha256=digits, size=len(body))
         monkeypatch.setitem(records.RECORDS, record.name, record)
         yield record
 
@@ -84,13 +88,13 @@ def test_a_model_with_its_weights(published: object, caplog: pytest.LogCaptureFi
     assert got["classifier.weight"].shape == (10, 1024)
     assert np.array_equal(got["conv_last.0.weight"], expected["conv_last.0.weight"])
     features = create_model(X0_5, pretrained=True, features_only=True)
-    assert np.array_equal(features.first_conv[0].weight.asnumpy(), expected["first_conv.0.weight"])
+    assert np.array_equal(features.parameters_dict()["first_conv.0.weight"].asnumpy(), expected["first_conv.0.weight"])
     with pytest.raises(UserError, match=r"first_conv.0.weight is \(24, 3, 3, 3\) there and \(24, 1, 3, 3\) here"):
         create_model(X0_5, pretrained=True, in_channels=1)
 
 
 def test_an_offline_machine_is_told_where_to_put_the_file(published: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    record = default_record(X0_5)._replace(url="http://127.0.0.1:9/net-00000000.ckpt", sha256="00000000")
+    record = get_pretrained_cfg(X0_5)._replace(url="http://127.0.0.1:9/net-00000000.ckpt", sha256="00000000")
     with pytest.raises(UserError, match=r"cannot reach http://127.*by hand at .*/home/checkpoints/net-00000000\.ckpt"):
         fetch_record(record)
 
@@ -98,23 +102,25 @@ def test_an_offline_machine_is_told_where_to_put_the_file(published: object, mon
 def test_a_tag_sets_network_and_preprocessing_unless_told_otherwise() -> None:
     given = {"model": "shufflenet-v2-1x_16xb64_in1k", "crop_pct": 0.9}
     config = resolve_alias(parse_config(given))
-    assert (config.model, config.network) == ("shufflenet_v2_x1_0.mmpretrain_in1k", "shufflenet_v2_x1_0")
-    config, notes, *_ = settle(config, given, None)
+    assert (config.model, config.model_name.model) == ("shufflenet_v2_x1_0.mmpretrain_in1k", "shufflenet_v2_x1_0")
+    got = settle(given)
+    config, notes = got.config, got.notes
     assert (config.layout, config.pool, config.resize_backend, config.crop_pct) == ("torchvision", "pad", "pillow", 0.9)
     assert notes == [f"from the record {config.model}: layout=torchvision, pool=pad, resize_backend=pillow"]
-    assert create_model(config.model).layout == "torchvision"
+    assert create_model(config.model).options["layout"] == "torchvision"
 
 
 def test_a_checkpoint_goes_before_pretrained_and_that_is_told(tmp_path: Path) -> None:
     path = tmp_path / "net.npz"
     write_arrays(arrays_of(random_network(layout="torchvision"), "torchvision"), path)
     given = {"model": X0_5, "pretrained": True, "ckpt_path": str(path)}
-    config = parse_config(given)
-    weights = open_weights(config)
-    assert weights
-    assert weights.source == str(path)
-    config, notes, *_ = settle(config, given, weights)
-    assert notes == ["pretrained is not read, since ckpt_path is given", f"from {path}: layout=torchvision, pool=pad"]
+    got = settle(given)
+    assert got.weights
+    assert got.weights.source == str(path)
+    assert got.notes == [
+        "pretrained is not read, since ckpt_path is given",
+        f"from {path}: layout=torchvision, pool=pad",
+    ]
 
 
 def test_a_checkpoint_may_be_an_address(published: object) -> None:

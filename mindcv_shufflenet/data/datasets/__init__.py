@@ -1,4 +1,4 @@
-"""The data sets by name: ``open_split("digits", Request(Path(), "val"))``. No MindSpore in this room."""
+"""The data sets by name: ``open_split("digits", Request(Path(), "val"))``. Nothing in this folder imports MindSpore."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,19 +6,26 @@ from pathlib import Path
 
 from mindcv_shufflenet.data.datasets import cifar10, digits, folder, imagenet, mindrecord, tiny_imagenet
 from mindcv_shufflenet.data.datasets.base import Request, Split
-from mindcv_shufflenet.errors import UserError, nearest
+from mindcv_shufflenet.errors import UserError, unknown_name
+from mindcv_shufflenet.options import names
 
-__all__ = ["DATASETS", "Reader", "Request", "Split", "open_split"]
+__all__ = ["DATASETS", "Reader", "Request", "Split", "open_split", "register_dataset"]
 
 
 @dataclass(frozen=True)
 class Reader:
-    """How a data set is read, and fetched where that is possible."""
+    """How a data set is read, and downloaded where that is possible.
+
+    Attributes:
+        read_split: reads one split.
+        download: fetches the data set into a folder if it is not there; None: it cannot be downloaded.
+    """
 
     read_split: Callable[[Request], Split]
     download: Callable[[Path], None] | None = None
 
 
+# The data sets of options/names.py; register_dataset adds to both.
 DATASETS: dict[str, Reader] = {
     "digits": Reader(digits.read_split),
     "folder": Reader(folder.read_split),
@@ -29,22 +36,37 @@ DATASETS: dict[str, Reader] = {
 }
 
 
+def register_dataset(name: str, reader: Reader, traits: names.Traits | None = None) -> None:
+    """Add a data set, so that ``--dataset NAME`` and every verb can use it; one of the same name is replaced.
+
+    Args:
+        name: of the data set.
+        reader: how it is read.
+        traits: what the options know of it; None: it lies in a folder, and training crops a resized area.
+
+    Raises:
+        UserError: these are something else.
+    """
+    if not isinstance(name, str) or not name or not isinstance(reader, Reader):
+        raise UserError(f"register_dataset takes a name and a Reader, not {name!r} and {type(reader).__name__}")
+    DATASETS[name] = reader
+    names.DATASETS[name] = traits or names.Traits()
+
+
 def open_split(dataset: str, request: Request, *, download: bool = False) -> Split:
     """Read one split of a data set; image files are listed, not opened.
 
     Args:
         dataset: a name of ``DATASETS``.
         request: which split.
-        download: fetch the data set first if its files are missing; for ``cifar10`` alone.
+        download: fetch the data set first if its files are missing.
 
     Raises:
         UserError: an unknown data set, one that cannot be downloaded, or data that are missing or wrong.
     """
     reader = DATASETS.get(dataset)
     if reader is None:
-        raise UserError(
-            f"unknown data set {dataset}{nearest(dataset.lower(), DATASETS)}; there are {', '.join(DATASETS)}"
-        )
+        raise UserError(unknown_name("data set", dataset, DATASETS))
     if download:
         if reader.download is None:
             able = ", ".join(name for name, other in DATASETS.items() if other.download)

@@ -1,7 +1,7 @@
 """CIFAR-10 in its binary layout: ``cifar-10-batches-bin/{data_batch_1..5,test_batch}.bin``.
 
-Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009). One record is a label byte and the
-planes R, G and B of 32 x 32 bytes.
+Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009). A record is a label byte and the
+planes R, G and B of 32 x 32 bytes each.
 """
 
 from dataclasses import dataclass
@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mindcv_shufflenet.data.datasets.base import Request, Split, read_text
+from mindcv_shufflenet.data.datasets.base import Request, Split
+from mindcv_shufflenet.data.sources import Pixels
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.storage.archive import unpack_tar
 from mindcv_shufflenet.storage.download import fetch
+from mindcv_shufflenet.storage.text import read_text
 
 FOLDER = "cifar-10-batches-bin"
 RECORDS = 10_000
@@ -36,13 +38,13 @@ ARCHIVE = Archive("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "c3
 def read_split(request: Request) -> Split:
     """Read ``train`` (50,000 images) or ``val`` (10,000; ``test`` is the same).
 
-    ``data_dir`` holds ``cifar-10-batches-bin`` or is that folder. The training split has no say in its classes.
+    ``data_dir`` holds ``cifar-10-batches-bin`` or is that folder. The classes do not depend on the training split.
 
     Returns:
         A split with pixels ``[N, 32, 32, 3] uint8``, C-contiguous.
 
     Raises:
-        UserError: the split is none of these, or a file is missing, of a wrong size, or has a label above 9.
+        UserError: the split has another name, or a file is missing, has a wrong size or a label above 9.
     """
     data_dir, split = request.data_dir, request.split
     if split not in SPLIT_FILES:
@@ -63,16 +65,16 @@ def read_split(request: Request) -> Split:
         labels[part] = records[:, 0]
         images[part] = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     names = _class_names(folder)
-    return Split(images, labels, names, {name: index for index, name in enumerate(names)})
+    return Split(Pixels(images), labels, names, {name: index for index, name in enumerate(names)})
 
 
 def download(data_dir: Path) -> None:
-    """Fetch the archive and unpack it into ``data_dir``; where all its files are there already, nothing is fetched.
+    """Download the archive and unpack it into ``data_dir``, unless all its files are there.
 
-    An archive that was put into ``data_dir`` by hand is used (and kept) if its checksum is right.
+    An archive that is already in ``data_dir`` is used, and kept, if its checksum is right.
 
     Raises:
-        UserError: the address cannot be reached, what came is not the published file, or the disk does not take it.
+        UserError: the address cannot be reached, the checksum of the download is wrong, or the disk is full.
     """
     folder = _find(data_dir)
     if folder is not None:
@@ -89,7 +91,7 @@ def download(data_dir: Path) -> None:
 
 
 def _find(data_dir: Path) -> Path | None:
-    """The folder with the batches: in ``data_dir`` or itself, or None."""
+    """The folder with the batches: ``data_dir/cifar-10-batches-bin`` or ``data_dir``; None if neither has any."""
     for folder in (data_dir / FOLDER, data_dir):
         if any((folder / name).is_file() for name in (*TRAIN_FILES, "test_batch.bin")):
             return folder
@@ -115,7 +117,7 @@ def _read_records(path: Path) -> np.ndarray:
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
-    """The ten names out of ``batches.meta.txt``, or the known ones where that file is missing."""
+    """The ten names in ``batches.meta.txt``, or the known ones if that file is missing."""
     path = folder / "batches.meta.txt"
     if not path.is_file():
         return CLASS_NAMES

@@ -1,4 +1,4 @@
-"""The handwritten digits that come with scikit-learn: 1797 images of 8x8, so a whole run needs no download.
+"""The handwritten digits in scikit-learn: 1797 images of 8x8 pixels. A whole run needs no download.
 
 Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI (1998), the part scikit-learn bundles.
 """
@@ -6,15 +6,16 @@ Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UC
 import numpy as np
 
 from mindcv_shufflenet.data.datasets.base import Request, Split
+from mindcv_shufflenet.data.sources import Pixels
 from mindcv_shufflenet.errors import UserError
 
 VAL_IMAGES = 360
 
 
 def read_split(request: Request) -> Split:
-    """Read ``train`` (1437 images) or ``val`` (360; ``test`` is the same), each digit in the same share in both.
+    """Read ``train`` (1437 images) or ``val`` (360; ``test`` is the same); the split is stratified by digit.
 
-    The folder has no meaning here, since the images lie in the scikit-learn package.
+    ``data_dir`` is not used: the images are in the scikit-learn package.
 
     Returns:
         A split with pixels ``[N, 8, 8, 3] uint8``, the 17 grey levels spread over 0..255 and repeated in R, G and B.
@@ -25,7 +26,7 @@ def read_split(request: Request) -> Split:
     split = request.split
     if split not in ("train", "val", "test"):
         raise UserError(f"the digits data set has no split {split!r}: use train or val (test is the same as val)")
-    # scikit-learn takes a second to import, which the other data sets need not pay.
+    # scikit-learn takes a second to import, and the other data sets do not need it.
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -36,7 +37,7 @@ def read_split(request: Request) -> Split:
     grey = np.rint(bunch.images[chosen] * (255 / 16)).astype(np.uint8)
     names = tuple(str(digit) for digit in range(10))
     return Split(
-        images=np.repeat(grey[..., None], 3, axis=-1),
+        images=Pixels(np.repeat(grey[..., None], 3, axis=-1)),
         labels=labels[chosen],
         class_names=names,
         class_to_index={name: index for index, name in enumerate(names)},

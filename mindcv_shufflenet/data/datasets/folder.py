@@ -1,39 +1,34 @@
 """A folder of images per class: ``data_dir/SPLIT/CLASS/**/*.jpg``, or ``data_dir/CLASS/**/*.jpg`` without splits."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from mindcv_shufflenet.data.datasets.base import (
-    Request,
-    Split,
-    holds_images,
-    list_folders,
-    list_images,
-    split_folder,
-    told_strangers,
-)
+from mindcv_shufflenet.data.datasets.base import Request, Split, split_folder
 from mindcv_shufflenet.data.datasets.held_out import hold_out
+from mindcv_shufflenet.data.listing import holds_images, list_folders, list_images, told_strangers
+from mindcv_shufflenet.data.sources import Files
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.storage.run_directory import normal
+from mindcv_shufflenet.storage.text import normal
 
-LAYOUT = "SPLIT/CLASS/*.jpg (for instance train/cat/001.jpg), or CLASS/*.jpg with images in every folder"
+EXPECTED = "SPLIT/CLASS/*.jpg (for instance train/cat/001.jpg), or CLASS/*.jpg with images in every folder"
 
-# What the validation split is called where nothing else is said, and what it is taken from if there is no such folder.
+# Default names of the splits, and other folders that are validated if there is no folder ``val``.
 _TRAIN, _VAL, _OTHER_VAL, _TEST = "train", "val", ("validation", "valid"), "test"
-# How people call splits, in any case of the letters; folders of these names are no classes if they hold folders.
+# Common names of splits, in any case; a folder of such a name is not a class if it holds folders.
 _SPLITS = frozenset({_TRAIN, _VAL, *_OTHER_VAL, _TEST, "training", "testing", "eval", "dev"})
 
 
-class Layout(NamedTuple):
-    """Where the class folders of a split lie.
+class FolderLayout(NamedTuple):
+    """Where the class folders of a split are.
 
     Attributes:
-        folder: that holds them.
-        train: the training split's, which fixes the class indices; None if it is not there.
-        is_shared: training and validation images lie in ``folder`` together, and the latter are to be held out.
+        folder: holds the class folders.
+        train: the training split's folder, which determines the class indices; None if it does not exist.
+        is_shared: ``folder`` holds training and validation images, and the latter are held out.
         notes: lines for the user.
     """
 
@@ -44,7 +39,7 @@ class Layout(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """Files, their labels ``[N] int32``, and the files that are no images."""
+    """Images, their labels ``[N] int32``, and the files that are no images."""
 
     images: list[Path]
     labels: np.ndarray
@@ -52,66 +47,66 @@ class Listed(NamedTuple):
 
 
 def read_split(request: Request) -> Split:
-    """List the images of a split; a class is a folder in its folder, at any depth below.
+    """List the images of a split. A class is a folder in the split's folder, with images at any depth.
 
-    Class indices are those of the run whose weights are used, if the request tells them. Else they follow the sorted
-    folder names of ``train_split`` where that is there, else of the split itself. So a validation split that lacks
-    a class still has the indices that the network was trained with.
+    Class indices are those of the run in the request, if there is one. Otherwise they follow the sorted folder names of
+    ``train_split`` if that folder exists, else of the split itself. So a validation split that lacks a class still has
+    the indices that the network was trained with.
 
-    Without a validation split its images are held out of the training images (:func:`hold_out`).
+    If there is no validation split, its images are held out of the training images (:func:`hold_out`).
 
     Raises:
-        UserError: a folder is missing or empty, holds images that have no class, is a class that training lacks, or
-            lies too deep.
+        UserError: a folder is missing or empty, holds images without a class, is a class that training lacks, or the
+            class folders are deeper.
     """
-    layout = find_layout(request, LAYOUT)
+    layout = find_layout(request, EXPECTED)
     folders = _class_folders(layout.folder)
     names, class_to_index = _classes(layout, folders, request)
     images, labels, strangers = list_classes((path, class_to_index[name]) for name in folders for path in folders[name])
     notes = (*layout.notes, *_odd_classes(layout.folder, folders, names), *told_strangers(strangers))
     is_guess = not request.classes and (layout.train is None or layout.folder == request.data_dir)
-    held_out = None
+    split = Split(Files(images), labels, names, class_to_index, notes, is_guess=is_guess)
     if layout.is_shared:
         chosen, held_out, note = hold_out(images, labels, request)
         part = np.flatnonzero(~chosen if request.split == request.train_split else chosen)
-        images, labels = [images[index] for index in part], labels[part]
         test = f"; the folder {_TEST} is not used" if (request.data_dir / _TEST).is_dir() and layout.train else ""
-        notes = (note + test, *notes)
-    return Split(images, labels, names, class_to_index, notes, held_out, is_guess)
+        return replace(split.take(part), notes=(note + test, *notes), held_out=held_out)
+    return split
 
 
-def find_layout(request: Request, expected: str) -> Layout:
+def find_layout(request: Request, expected: str) -> FolderLayout:
     """Find the class folders of a split.
 
-    Where the user has named neither split, class folders may lie in ``data_dir`` itself, and the validation split may
-    be called ``validation`` or ``valid``, or be missing. Class folders in ``data_dir`` are also validated as a whole,
-    if the validation split is the training split.
+    If both splits have their default names, class folders may be in ``data_dir`` itself, and the validation split may
+    be called ``validation`` or ``valid``, or be missing. Class folders in ``data_dir`` are validated as a whole if the
+    validation split is the training split.
 
     Raises:
-        UserError: ``data_dir`` or the split's folder is not there; the text names the layout that is ``expected``.
+        UserError: ``data_dir`` or the split's folder does not exist; the text names the ``expected`` layout.
     """
     root, train, val = request.data_dir, request.data_dir / request.train_split, request.data_dir / request.val_split
     may_draw = request.val_ratio is not None and request.split in (request.train_split, request.val_split)
     if may_draw and request.train_split == _TRAIN and _holds_classes(root):
         if request.val_split in (_VAL, request.train_split):
-            return Layout(root, root, request.val_split == _VAL, ())
+            return FolderLayout(root, root, request.val_split == _VAL, ())
         split_folder(root, request.val_split, expected)
     existing = train if train.is_dir() else None
     if request.val_split == _VAL and not val.is_dir():
         other = next((root / name for name in _OTHER_VAL if (root / name).is_dir()), None)
         if other and request.split == _VAL:
-            return Layout(other, existing, False, (f"there is no folder {val}: {other} is validated in its place",))
+            note = f"there is no folder {val}: {other} is validated in its place"
+            return FolderLayout(other, existing, False, (note,))
         if not other and may_draw and existing:
-            return Layout(existing, existing, True, ())
+            return FolderLayout(existing, existing, True, ())
     folder = split_folder(root, request.split, expected, _odd_folder(root))
     notes: tuple[str, ...] = ()
     if request.held_out and request.split == request.val_split:
         notes = (f"{folder} is validated, and not the images that the run has held out",)
-    return Layout(folder, existing, False, notes)
+    return FolderLayout(folder, existing, False, notes)
 
 
 def list_classes(folders: Iterable[tuple[Path, int]]) -> Listed:
-    """List the images of class folders, each given with its index, in the order given.
+    """List the images of class folders with their indices, in the given order.
 
     Raises:
         UserError: a class folder holds no image.
@@ -132,12 +127,10 @@ def list_classes(folders: Iterable[tuple[Path, int]]) -> Listed:
 
 
 def refuse_loose_images(folder: Path) -> None:
-    """Refuse images that lie beside the class folders, since they have no class.
-
-    Other loose files (a licence, a list) are nobody's image and may stay.
+    """Refuse images beside the class folders: they have no class. Other files, such as a licence, may stay.
 
     Raises:
-        UserError: naming the first such image.
+        UserError: there is such an image; the text names the first.
     """
     loose = list_images(folder, recursive=False).images
     if loose:
@@ -150,7 +143,7 @@ def refuse_loose_images(folder: Path) -> None:
 def _holds_classes(root: Path) -> bool:
     """Whether the folders in ``root`` are classes: all hold images, and none is a split.
 
-    A split holds folders; a class called ``train`` holds images alone and stands beside other classes.
+    A split holds folders. A class called ``train`` holds only images, and there are other classes beside it.
     """
     names = list_folders(root) if root.is_dir() else []
     splits = [name for name in names if name.casefold() in _SPLITS]
@@ -160,21 +153,21 @@ def _holds_classes(root: Path) -> bool:
 
 
 def _odd_folder(root: Path) -> str:
-    """Say what keeps the folders in ``root`` from being classes, where some could be."""
+    """Return the reason why the folders in ``root`` are not classes, if some could be."""
     names = list_folders(root) if root.is_dir() else []
     empty = [name for name in names if not holds_images(root / name)]
     return f"; they are no classes, since {empty[0]} holds no images" if 0 < len(empty) < len(names) else ""
 
 
 def _class_folders(folder: Path) -> dict[str, list[Path]]:
-    """The folders of each class in a split's folder, sorted by class; names that look alike are one class.
+    """The folders of each class in a split's folder, sorted by class. Names in the same Unicode normal form are one.
 
     Raises:
-        UserError: there is none, or images lie beside them.
+        UserError: there is none, or there are images beside them.
     """
     found = list_folders(folder)
     if not found:
-        raise UserError(f"no class folders in {folder}; expected is {LAYOUT}")
+        raise UserError(f"no class folders in {folder}; expected is {EXPECTED}")
     refuse_loose_images(folder)
     folders: dict[str, list[Path]] = {}
     for name in sorted(found, key=normal):
@@ -183,7 +176,7 @@ def _class_folders(folder: Path) -> dict[str, list[Path]]:
 
 
 def _refuse_wrapper(folders: dict[str, list[Path]], request: Request) -> None:
-    """Refuse a single class folder that holds nothing but several folders, since these are the classes."""
+    """Refuse a single class folder that holds only folders: these are the classes."""
     (only, *others), *more = folders.values()
     if others or more:
         return
@@ -214,12 +207,12 @@ def _folders_alone(folder: Path) -> list[str]:
 
 
 def _classes(
-    layout: Layout, folders: dict[str, list[Path]], request: Request
+    layout: FolderLayout, folders: dict[str, list[Path]], request: Request
 ) -> tuple[tuple[str, ...], dict[str, int]]:
     """The names of the classes, and their indices.
 
     Raises:
-        UserError: the split has a class that the run, or the training split, has not; or the classes lie deeper.
+        UserError: the split has a class that the run or the training split lacks, or the class folders are deeper.
     """
     if request.classes:
         names, class_to_index = request.classes
@@ -242,7 +235,7 @@ def _classes(
 
 
 def _odd_classes(folder: Path, folders: dict[str, list[Path]], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Tell of classes that may not be what is meant."""
+    """Return a line for the user if the classes are unusual: a single one, or folders of folders."""
     if len(names) == 1:
         return (f"{folder} has one class alone, {names[0]}: whatever the network answers is right",)
     if all(len(_folders_alone(path)) > 1 for paths in folders.values() for path in paths):

@@ -1,4 +1,4 @@
-"""Hold out validation images where a data set has none of its own: a fixed split, with each class in the same share."""
+"""Hold out validation images if a data set has no validation split: a fixed choice, stratified by class."""
 
 import hashlib
 from pathlib import Path
@@ -7,22 +7,23 @@ import numpy as np
 
 from mindcv_shufflenet.data.datasets.base import Request
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.storage.run_directory import SPLIT_FILE, HeldOut, normal
+from mindcv_shufflenet.storage.run_directory import SPLIT_FILE, HeldOut
+from mindcv_shufflenet.storage.text import normal
 
 
 def hold_out(images: list[Path], labels: np.ndarray, request: Request) -> tuple[np.ndarray, HeldOut, str]:
     """Choose the validation images among all images of a data set.
 
-    Those that the request's run has held out stay held out, and images that were added since are for training. A folder
-    that has none of its images is another one: all of it is validated. Without such a run they are drawn class by
-    class: a class of two images or more has at least one of them on either side. Each file has its place in the draw
-    by the seed and its own path, so that few change sides when files are added.
+    With a run in the request, the images that it has held out stay held out, and images that were added later are for
+    training. If the folder has none of the run's images, all of it is validated. Without a run the images are drawn
+    class by class; a class of two or more images has at least one on either side. The draw orders files by a hash of
+    the seed and the path, so few change sides when files are added.
 
     Returns:
-        Whether an image is held out, ``[N] bool``; the choice, to be written to the run directory; a line for the user.
+        Whether each image is held out, ``[N] bool``; the choice, for the run directory; a line for the user.
 
     Raises:
-        UserError: no class has two images, or a training goes on where its run's images are not.
+        UserError: no class has two images, or a resumed training does not find its run's images.
     """
     names = np.array([normal(image.relative_to(request.data_dir).as_posix()) for image in images], object)
     recorded = request.held_out
@@ -60,5 +61,5 @@ def hold_out(images: list[Path], labels: np.ndarray, request: Request) -> tuple[
 
 
 def _place(name: str, seed: int) -> str:
-    """The place of a file in the draw: the lowest ones are held out."""
+    """The sort key of a file in the draw: the first ones are held out."""
     return hashlib.sha256(f"{seed} {name}".encode("utf-8", "surrogatepass")).hexdigest()

@@ -8,33 +8,26 @@ from pathlib import Path
 import numpy as np
 
 from mindcv_shufflenet.data.datasets import folder as folder_reader
-from mindcv_shufflenet.data.datasets.base import (
-    IMAGE_SUFFIXES,
-    Request,
-    Split,
-    list_folders,
-    list_images,
-    read_text,
-    split_folder,
-    told_strangers,
-)
+from mindcv_shufflenet.data.datasets.base import Request, Split, split_folder
 from mindcv_shufflenet.data.datasets.folder import Listed, list_classes, refuse_loose_images
+from mindcv_shufflenet.data.listing import IMAGE_SUFFIXES, list_folders, list_images, told_strangers
+from mindcv_shufflenet.data.sources import Files
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.storage.run_directory import normal
+from mindcv_shufflenet.storage.text import normal, read_text
 
-LAYOUT = "SPLIT/WNID/*.JPEG (for instance val/n01440764/ILSVRC2012_val_00000293.JPEG)"
+EXPECTED = "SPLIT/WNID/*.JPEG (for instance val/n01440764/ILSVRC2012_val_00000293.JPEG)"
 
 _WNID = re.compile(r"n\d{8}", re.ASCII)
 
-# Where the labels of a flat split may lie, in the order in which they are looked for. The last is Kaggle's.
+# Files that may list the labels of a flat split, in the order in which they are tried. The last is Kaggle's.
 LABEL_LISTS = ("{split}.txt", "{split}_labels.txt", "LOC_{split}_solution.csv")
 
 
 def read_split(request: Request) -> Split:
-    """List the images of ``data_dir/split`` with their true class indices, also where only some classes are there.
+    """List the images of ``data_dir/split`` with their ImageNet class indices, also if only some classes are there.
 
-    The index of a wnid is its line in ``data_dir/synsets.txt`` if that file is there, else its place among the 1000
-    of ImageNet-1K. The training split has no say in the classes. Class folders of which none is a wnid are read as a
+    The index of a wnid is its line in ``data_dir/synsets.txt`` if that file exists, else its place among the 1000 of
+    ImageNet-1K. The classes do not depend on the training split. Class folders of which none is a wnid are read as a
     ``folder`` data set.
 
     Raises:
@@ -46,7 +39,7 @@ def read_split(request: Request) -> Split:
         read = folder_reader.read_split(request)
         note = f"the class folders of {data_dir} are no wnids of ImageNet, so they are read as with --dataset folder"
         return replace(read, notes=(note, *read.notes), dataset="folder")
-    folder = split_folder(data_dir, split, LAYOUT)
+    folder = split_folder(data_dir, split, EXPECTED)
     wnids, class_names, source = read_classes(data_dir)
     class_to_index = {wnid: index for index, wnid in enumerate(wnids)}
     names = list_folders(folder)
@@ -61,19 +54,19 @@ def read_split(request: Request) -> Split:
         images, labels, strangers = list_classes([(folder / name, class_to_index[name]) for name in names])
     else:
         images, labels, strangers = _read_flat(data_dir, split, class_to_index)
-    return Split(images, labels, class_names, class_to_index, told_strangers(strangers))
+    return Split(Files(images), labels, class_names, class_to_index, told_strangers(strangers))
 
 
 def _has_own_classes(request: Request) -> bool:
-    """Whether the class folders are none of ImageNet's."""
-    names = list_folders(folder_reader.find_layout(request, LAYOUT).folder)
+    """Whether there are class folders and none is named after a wnid."""
+    names = list_folders(folder_reader.find_layout(request, EXPECTED).folder)
     return bool(names) and not any(_WNID.fullmatch(name) for name in names)
 
 
 def read_classes(data_dir: Path) -> tuple[list[str], tuple[str, ...], str]:
-    """The wnids in index order, a name for each, and where they come from.
+    """Return the wnids in index order, a name for each, and their source.
 
-    A name is the rest of the wnid's line in ``synsets.txt``, else the English name if it is known, else the wnid.
+    The name is the rest of the wnid's line in ``synsets.txt``, else the English name if it is known, else the wnid.
 
     Raises:
         UserError: ``synsets.txt`` is empty, or has an empty line or the same wnid twice.
@@ -85,7 +78,7 @@ def read_classes(data_dir: Path) -> tuple[list[str], tuple[str, ...], str]:
     wnids: dict[str, str] = {}
     for number, line in enumerate(read_text(path).rstrip().split("\n"), start=1):
         wnid, _, name = line.strip().partition(" ")
-        # The line number is the class index, so a line that is skipped would shift every class after it.
+        # The line number is the class index, so skipping a line would shift every class after it.
         if not wnid:
             raise UserError(f"{path}, line {number}, is empty: every line must begin with a wnid")
         if wnid in wnids:
@@ -107,10 +100,10 @@ def _bundled_classes() -> dict[str, str]:
 
 
 def _read_flat(data_dir: Path, split: str, class_to_index: dict[str, int]) -> Listed:
-    """The images of a split without class folders, and their labels ``[N] int32`` out of the list beside it."""
+    """The images of a split without class folders, and their labels from the list beside it."""
     images, strangers = list_images(data_dir / split, recursive=False)
     if not images:
-        raise UserError(f"no images in {data_dir / split}; expected is {LAYOUT}")
+        raise UserError(f"no images in {data_dir / split}; expected is {EXPECTED}")
     candidates = [data_dir / name.format(split=split) for name in LABEL_LISTS]
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
@@ -138,10 +131,10 @@ def _read_flat(data_dir: Path, split: str, class_to_index: dict[str, int]) -> Li
 
 
 def _read_labels(path: Path, class_to_index: dict[str, int]) -> dict[str, tuple[int, int]]:
-    """Image name without suffix -> (class index, line number), out of a list of labels."""
+    """Read a list of labels: image name without suffix -> (class index, line number)."""
     listed: dict[str, tuple[int, int]] = {}
     for number, line in enumerate(read_text(path).split("\n"), start=1):
-        # Kaggle's lines go on with boxes behind the wnid: 'ILSVRC2012_val_00048981,n03995372 85 1 499 272 '.
+        # Kaggle's lines have boxes after the wnid: 'ILSVRC2012_val_00048981,n03995372 85 1 499 272 '.
         name, label, *_ = [*re.split(r"[\s,]+", line.strip()), ""]
         if not name or (number == 1 and name == "ImageId"):
             continue
@@ -153,7 +146,7 @@ def _read_labels(path: Path, class_to_index: dict[str, int]) -> dict[str, tuple[
 
 
 def _stem(name: str) -> str:
-    """The file name without folder and image suffix; a dot that begins no image suffix belongs to the name."""
+    """The file name without folder and image suffix; any other suffix belongs to the name."""
     path = Path(name)
     return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
 

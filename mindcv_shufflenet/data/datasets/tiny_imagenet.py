@@ -1,38 +1,34 @@
 """Tiny ImageNet in its official layout: ``train/WNID/images/*.JPEG``, and ``val/images`` with ``val_annotations.txt``.
 
-Many have rearranged the latter as ``val/WNID/*.JPEG``, which is read too.
+The common rearrangement ``val/WNID/*.JPEG`` is read too.
 
-Source: Stanford CS231N, 200 classes of ImageNet at 64 x 64 pixels. Any number of its classes will do.
+Source: Stanford CS231N, 200 classes of ImageNet at 64 x 64 pixels. A part of the classes is read as well.
 """
 
 from pathlib import Path
 
 import numpy as np
 
-from mindcv_shufflenet.data.datasets.base import (
-    Request,
-    Split,
-    list_images,
-    read_text,
-    split_folder,
-    told_strangers,
-)
+from mindcv_shufflenet.data.datasets.base import Request, Split, split_folder
 from mindcv_shufflenet.data.datasets.folder import list_classes
+from mindcv_shufflenet.data.listing import list_images, told_strangers
+from mindcv_shufflenet.data.sources import Files
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.storage.text import read_text
 
-LAYOUT = "wnids.txt, train/WNID/images/*.JPEG, val/images/*.JPEG and val/val_annotations.txt"
+EXPECTED = "wnids.txt, train/WNID/images/*.JPEG, val/images/*.JPEG and val/val_annotations.txt"
 
 
 def read_split(request: Request) -> Split:
     """List the images of ``train`` or ``val``; the classes are the wnids of ``wnids.txt``, sorted.
 
-    Images in folders ``WNID`` or ``WNID/images`` need no annotations, in ``val`` either.
+    Images in folders ``WNID`` or ``WNID/images`` need no annotations.
 
     Raises:
-        UserError: a folder or list is missing or empty, or the annotations and the images do not fit each other.
+        UserError: a folder or list is missing or empty, or an image or an annotation lacks its counterpart.
     """
     data_dir, split = request.data_dir, request.split
-    folder = split_folder(data_dir, split, LAYOUT)
+    folder = split_folder(data_dir, split, EXPECTED)
     wnids = sorted(line[0] for line in _read_table(data_dir / "wnids.txt"))
     index = {wnid: position for position, wnid in enumerate(wnids)}
     annotations = folder / f"{split}_annotations.txt"
@@ -46,7 +42,7 @@ def read_split(request: Request) -> Split:
     words = data_dir / "words.txt"
     names = {line[0]: line[-1] for line in _read_table(words)} if words.is_file() else {}
     class_names = tuple(names.get(wnid, wnid) for wnid in wnids)
-    return Split(images, labels, class_names, index, told_strangers(strangers))
+    return Split(Files(images), labels, class_names, index, told_strangers(strangers))
 
 
 def _annotated_labels(images: list[Path], annotations: Path, index: dict[str, int]) -> np.ndarray:
@@ -70,7 +66,7 @@ def _annotated_labels(images: list[Path], annotations: Path, index: dict[str, in
 
 
 def _read_table(path: Path) -> list[list[str]]:
-    """The lines of a list, each cut at its tabs."""
+    """The lines of a list, split at tabs."""
     if not path.is_file():
-        raise UserError(f"cannot read {path}: it is not there; expected is {LAYOUT}")
+        raise UserError(f"cannot read {path}: it is not there; expected is {EXPECTED}")
     return [[part.strip() for part in line.split("\t")] for line in read_text(path).split("\n") if line.strip()]

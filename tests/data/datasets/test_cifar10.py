@@ -15,6 +15,7 @@ from PIL import Image
 
 from mindcv_shufflenet.data.datasets import Request, cifar10, open_split
 from mindcv_shufflenet.errors import UserError
+from tests.data.sources import pixels_of, read_member
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +42,11 @@ def copy(made, tmp_path) -> Path:
 
 def test_planes_become_pixels(made):
     split = open_split("cifar10", Request(made.parent, "val"))
-    assert split.images.shape == (10_000, 32, 32, 3)
-    assert split.images.dtype == np.uint8
-    assert split.images.flags.c_contiguous
+    assert pixels_of(split).shape == (10_000, 32, 32, 3)
+    assert pixels_of(split).dtype == np.uint8
+    assert pixels_of(split).flags.c_contiguous
     for record, row, column, channel in [(0, 0, 0, 0), (1, 2, 3, 0), (9999, 31, 30, 2), (512, 5, 31, 1)]:
-        assert split.images[record, row, column, channel] == (record + 7 * channel + 3 * row + column) % 256
+        assert pixels_of(split)[record, row, column, channel] == (record + 7 * channel + 3 * row + column) % 256
     assert split.labels[:6].tolist() == [5, 6, 7, 8, 9, 0]
     assert split.labels.dtype == np.int32
     assert split.class_names[:2] == ("airplane", "automobile")
@@ -119,7 +120,7 @@ def test_download(made, tmp_path, monkeypatch):
         server.shutdown()
         thread.join()
     assert requests == ["/cifar.tar.gz"]
-    np.testing.assert_array_equal(split.images, open_split("cifar10", Request(made, "val")).images)
+    np.testing.assert_array_equal(pixels_of(split), pixels_of(open_split("cifar10", Request(made, "val"))))
     assert train.labels[10_000] == 1
     assert [path.name for path in data_dir.iterdir()] == ["cifar-10-batches-bin"]
 
@@ -140,15 +141,16 @@ def test_download_does_not_touch_a_folder_that_lacks_a_file(copy):
 
 def test_copy_of_the_real_data(shared, tmp_path):
     """The layout that the maker of the shared copy writes is read as it was meant: 200 of its images."""
-    records, expected = [], []
+    records: list[np.ndarray] = []
+    expected: list[np.ndarray] = []
     with tarfile.open(shared / "data" / "cifar10-jpeg.tar") as tar:
         for member in tar:
             if member.isfile() and len(records) < 200:
-                pixels = np.asarray(Image.open(BytesIO(tar.extractfile(member).read())).convert("RGB"))
+                pixels = np.asarray(Image.open(BytesIO(read_member(tar, member))).convert("RGB"))
                 records.append(np.append(np.uint8(3), pixels.transpose(2, 0, 1)))
                 expected.append(pixels)
             if len(records) == 200:
                 break
     np.concatenate([np.stack(records), np.zeros((9_800, 3073), np.uint8)]).tofile(tmp_path / "test_batch.bin")
     split = open_split("cifar10", Request(tmp_path, "val"))
-    np.testing.assert_array_equal(split.images[:200], np.stack(expected))
+    np.testing.assert_array_equal(pixels_of(split)[:200], np.stack(expected))

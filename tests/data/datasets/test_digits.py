@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 
 from mindcv_shufflenet.data.datasets import Request, open_split
 from mindcv_shufflenet.errors import UserError
+from tests.data.sources import pixels_of
 
 
 def test_train_and_val_are_all_the_digits_once():
@@ -15,14 +16,14 @@ def test_train_and_val_are_all_the_digits_once():
     assert (len(train), len(val)) == (1437, 360)
     assert train.num_classes == val.num_classes == 10
     bunch = load_digits()
-    ours = np.concatenate([train.images[..., 0], val.images[..., 0]]).reshape(-1, 64)
+    ours = np.concatenate([pixels_of(train)[..., 0], pixels_of(val)[..., 0]]).reshape(-1, 64)
     ours = np.column_stack([ours, np.concatenate([train.labels, val.labels])])
     theirs = np.column_stack([np.rint(bunch.data / 16 * 255), bunch.target])
     np.testing.assert_array_equal(ours[np.lexsort(ours.T)], theirs[np.lexsort(theirs.T)])
 
 
 def test_pixels_are_grey_rgb_over_the_full_range():
-    images = open_split("digits", Request(Path(), "train")).images
+    images = pixels_of(open_split("digits", Request(Path(), "train")))
     assert images.shape == (1437, 8, 8, 3)
     assert images.dtype == np.uint8
     assert images.flags.c_contiguous
@@ -38,7 +39,7 @@ def test_every_digit_has_the_same_share_in_val():
 
 def test_the_split_is_fixed_and_test_means_val():
     val, again = open_split("digits", Request(Path(), "val")), open_split("digits", Request(Path(), "test"))
-    np.testing.assert_array_equal(val.images, again.images)
+    np.testing.assert_array_equal(pixels_of(val), pixels_of(again))
     np.testing.assert_array_equal(val.labels, again.labels)
     assert val.labels.dtype == np.int32
     # Two runs on two machines must be scored on the same images: the first labels of the split, as drawn once.

@@ -2,6 +2,7 @@
 
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from mindcv_shufflenet.data.datasets import Request, Split, open_split
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.storage.run_directory import HeldOut, classes_of
+from tests.data.sources import paths_of
 
 
 def make(root: Path, *names: str) -> Path:
@@ -20,7 +22,7 @@ def make(root: Path, *names: str) -> Path:
 
 
 def relative(split, root: Path) -> list[str]:
-    return [path.relative_to(root).as_posix() for path in split.images]
+    return [path.relative_to(root).as_posix() for path in paths_of(split)]
 
 
 def test_classes_are_sorted_folders_and_files_are_found_at_any_depth(tmp_path):
@@ -106,7 +108,7 @@ def photos(root: Path, prefix: str = "", **counts: int) -> Path:
     return make(root, *(f"{prefix}{name}/{number:02}.jpg" for name, count in counts.items() for number in range(count)))
 
 
-def pair(root: Path, **options: object) -> tuple[Split, Split]:
+def pair(root: Path, **options: Any) -> tuple[Split, Split]:
     """The training and the validation split."""
     options = {"val_ratio": 0.2, **options}
     train, val = (open_split("folder", Request(root, split, **options)) for split in ("train", "val"))
@@ -115,24 +117,29 @@ def pair(root: Path, **options: object) -> tuple[Split, Split]:
     return train, val
 
 
+def held_out(split: Split) -> tuple[str, ...]:
+    assert split.held_out is not None
+    return split.held_out.files
+
+
 def test_class_folders_alone_are_split_by_class_and_seed(tmp_path):
     photos(tmp_path, ant=10, bee=3, cow=2, dog=1)
     train, val = pair(tmp_path)
     assert np.bincount(train.labels).tolist() == [8, 2, 1, 1]
     assert np.bincount(val.labels).tolist() == [2, 1, 1]
-    assert sorted(train.images + val.images) == sorted(tmp_path.rglob("*.jpg"))
+    assert sorted(paths_of(train) + paths_of(val)) == sorted(tmp_path.rglob("*.jpg"))
     assert train.notes[0] == val.notes[0]
     assert val.notes[0] == (
         f"{tmp_path} has no validation split: 4 of its 16 images are held out for it (val_ratio=0.2, seed=42)"
     )
     assert val.held_out == HeldOut(0.2, 42, tuple(relative(val, tmp_path)))
     # Fixed on every machine, whatever the other classes are; another seed and ratio draw others.
-    assert val.held_out.files == ("ant/07.jpg", "ant/08.jpg", "bee/02.jpg", "cow/01.jpg")
+    assert held_out(val) == ("ant/07.jpg", "ant/08.jpg", "bee/02.jpg", "cow/01.jpg")
     photos(tmp_path, aardvark=5)
-    assert set(val.held_out.files) < set(pair(tmp_path)[1].held_out.files)
+    assert set(held_out(val)) < set(held_out(pair(tmp_path)[1]))
     photos(tmp_path, ant=13)  # few change sides when files are added
-    assert len(set(val.held_out.files) - set(pair(tmp_path)[1].held_out.files)) <= 1
-    assert pair(tmp_path, seed=1)[1].held_out.files != pair(tmp_path)[1].held_out.files
+    assert len(set(held_out(val)) - set(held_out(pair(tmp_path)[1]))) <= 1
+    assert held_out(pair(tmp_path, seed=1)[1]) != held_out(pair(tmp_path)[1])
     assert np.bincount(pair(tmp_path, val_ratio=0.99)[0].labels).tolist() == [1, 1, 1, 1, 1]
 
 
@@ -152,9 +159,10 @@ def test_what_the_run_held_out_stays_held_out(tmp_path):
     before = pair(tmp_path)[1].held_out
     photos(tmp_path, a=15, new=3)
     train, val = pair(tmp_path, held_out=before, seed=7)
-    assert tuple(relative(val, tmp_path)) == before.files
+    assert tuple(relative(val, tmp_path)) == held_out(val)
+    assert val.held_out == before
     assert len(train) == 28 - 4
-    val.images[0].unlink()
+    paths_of(val)[0].unlink()
     train, val = pair(tmp_path, held_out=before)
     assert (len(train), len(val)) == (24, 3)
     assert val.held_out == before
@@ -203,7 +211,7 @@ def test_without_validation_split_it_is_held_out_of_train_and_test_is_left_alone
     photos(tmp_path, "test/", a=3)
     train, val = pair(tmp_path)
     assert (len(train), len(val)) == (8, 2)
-    assert all(file.startswith("train/") for file in val.held_out.files)
+    assert all(file.startswith("train/") for file in held_out(val))
     assert val.notes[0].endswith("(val_ratio=0.2, seed=42); the folder test is not used")
     assert len(open_split("folder", Request(tmp_path, "train", val_split="test", val_ratio=0.2))) == 10
 
@@ -263,7 +271,7 @@ def test_classes_that_lie_too_deep(tmp_path):
         with pytest.raises(UserError, match=r"deeper .*/c0 ... c1\): give (--.*)$") as caught:
             open_split("folder", Request(tmp_path / "a", split, val_ratio=0.2))
         assert str(caught.value).endswith("give --train_split train/dataset --val_split val/dataset")
-    advised = {"train_split": "train/dataset", "val_split": "val/dataset"}
+    advised: dict[str, Any] = {"train_split": "train/dataset", "val_split": "val/dataset"}
     train = open_split("folder", Request(tmp_path / "a", "train/dataset", **advised, val_ratio=0.2))
     val = open_split("folder", Request(tmp_path / "a", "val/dataset", **advised, val_ratio=0.2))
     assert (train.labels.tolist(), val.labels.tolist()) == ([0, 0, 1, 1], [0, 1])
@@ -303,4 +311,4 @@ def test_real_folder(shared, tmp_path):
     train, val = open_split("folder", Request(root, "train")), open_split("folder", Request(root, "val"))
     assert np.bincount(train.labels).tolist() == [40] * 10
     assert np.bincount(val.labels).tolist() == [20] * 10
-    assert all(path.parent.name == str(label) for path, label in zip(val.images, val.labels, strict=True))
+    assert all(path.parent.name == str(label) for path, label in zip(paths_of(val), val.labels, strict=True))

@@ -9,6 +9,7 @@ import pytest
 
 from mindcv_shufflenet.data.datasets import Request, open_split
 from mindcv_shufflenet.errors import UserError
+from tests.data.sources import paths_of, read_member
 
 
 def make(root: Path, *names: str) -> None:
@@ -36,7 +37,7 @@ def test_bundled_classes_are_those_of_the_published_lists(shared, tmp_path):
     make(tmp_path, "val/n01440764/a.JPEG")
     split = open_split("imagenet", Request(tmp_path, "val"))
     with tarfile.open(shared / "data" / "imagenet-sample-100.tar") as tar:
-        synsets = tar.extractfile("imagenet-sample-100/synsets.txt").read().decode().split()
+        synsets = read_member(tar, "imagenet-sample-100/synsets.txt").decode().split()
     names = ast.literal_eval((shared / "data" / "imagenet1000_clsidx_to_labels.txt").read_text())
     assert list(split.class_to_index) == synsets
     assert list(split.class_to_index.values()) == list(range(1000))
@@ -49,7 +50,7 @@ def test_real_images(shared, tmp_path):
     split = open_split("imagenet", Request(tmp_path / "imagenet-sample-100", "val"))
     assert len(split) == len(set(split.labels.tolist())) == 100
     # The files are called WNID_english_name.JPEG.
-    for path, label in zip(split.images, split.labels, strict=True):
+    for path, label in zip(paths_of(split), split.labels, strict=True):
         assert path.stem.split("_", 1)[1].replace("_", " ").lower() in split.class_names[label].lower()
 
 
@@ -122,7 +123,7 @@ def test_flat_split_takes_its_labels_from_the_list_beside_it(tmp_path, name, lin
     make(tmp_path, "val/b.JPEG", "val/a.JPEG", "val/c.x.JPEG")
     write(tmp_path / name, *lines)
     split = open_split("imagenet", Request(tmp_path, "val"))
-    assert split.images == [tmp_path / "val" / name for name in ("a.JPEG", "b.JPEG", "c.x.JPEG")]
+    assert paths_of(split) == [tmp_path / "val" / name for name in ("a.JPEG", "b.JPEG", "c.x.JPEG")]
     assert split.labels.tolist() == [0, 999, 1]
     assert split.labels.dtype == np.int32
 

@@ -8,6 +8,7 @@ import pytest
 
 from mindcv_shufflenet.data.datasets import Request, open_split
 from mindcv_shufflenet.errors import UserError
+from tests.data.sources import paths_of
 
 
 @pytest.fixture
@@ -27,9 +28,9 @@ def test_classes_are_sorted_and_named(small: Path) -> None:
     train, val = (open_split("tiny_imagenet", Request(small, split)) for split in ("train", "val"))
     assert train.class_to_index == val.class_to_index == {"n01": 0, "n02": 1}
     assert train.class_names == ("cat, pussy cat", "n02")
-    assert [path.name for path in train.images] == ["b.JPEG", "a.JPEG"]
+    assert [path.name for path in paths_of(train)] == ["b.JPEG", "a.JPEG"]
     assert train.labels.tolist() == [0, 1]
-    assert [path.name for path in val.images] == ["x.JPEG", "y.JPEG"]
+    assert [path.name for path in paths_of(val)] == ["x.JPEG", "y.JPEG"]
     assert val.labels.tolist() == [1, 0]
 
 
@@ -52,7 +53,7 @@ def test_validation_images_rearranged_into_class_folders(small: Path) -> None:
         (small / "val" / wnid).mkdir()
         (small / "val/images" / name).rename(small / "val" / wnid / name)
     val = open_split("tiny_imagenet", Request(small, "val"))
-    assert ([path.name for path in val.images], val.labels.tolist()) == (["y.JPEG", "x.JPEG"], [0, 1])
+    assert ([path.name for path in paths_of(val)], val.labels.tolist()) == (["y.JPEG", "x.JPEG"], [0, 1])
     (small / "val/val_annotations.txt").unlink()
     (small / "val/images").rmdir()
     assert open_split("tiny_imagenet", Request(small, "val")).labels.tolist() == [0, 1]
@@ -83,5 +84,5 @@ def test_the_real_ones(shared: Path, tmp_path: Path) -> None:
     assert np.bincount(val.labels).tolist() == [50] * 20
     assert all(
         path.name.startswith(list(train.class_to_index)[label])
-        for path, label in zip(train.images, train.labels, strict=True)
+        for path, label in zip(paths_of(train), train.labels, strict=True)
     )

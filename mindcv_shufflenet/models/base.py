@@ -1,0 +1,234 @@
+"""The base of all networks: named maps, features, a classifier that can be replaced. The method names are timm's."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+from mindspore import Tensor, nn
+from mindspore.common.initializer import Normal
+
+from mindcv_shufflenet.errors import UserError, check_counts
+from mindcv_shufflenet.families.base import Layers, Plan
+from mindcv_shufflenet.models import layers
+
+# A part of a network: its cells, each of which reads what the one before it puts out.
+Chain = tuple[nn.Cell, ...]
+
+
+class FeatureInfo(NamedTuple):
+    """One of the maps that a network hands out.
+
+    Attributes:
+        channels: of the map.
+        stride: an input of N pixels has a map of N / stride, rounded up.
+        name: of the stage.
+    """
+
+    channels: int
+    stride: int
+    name: str
+
+
+class Network(nn.Cell):
+    """A chain of stages, a last convolution, the mean over all pixels, and a dense layer.
+
+    A family's class sets ``stages``, one chain for each stage that its description names, ``last``, the chain behind
+    them, and ``classifier``. The cells of a chain are attributes of the network too, which names their parameters.
+
+    Args:
+        plan: what to build.
+        drop_rate: share of the pooled features that training sets to zero.
+
+    Attributes:
+        plan: what was built.
+        options: the network options, by name.
+        drop_rate: as given.
+        feature_info: a list of :class:`FeatureInfo`, of the map of each stage.
+        num_features: channels of the pooled vector.
+        stride: of the last map: an input of N pixels has a last map of N / stride, rounded up.
+
+    Raises:
+        UserError: ``drop_rate`` is out of bounds.
+    """
+
+    stages: tuple[Chain, ...]
+    last: Chain = ()
+    classifier: nn.Cell
+
+    def __init__(self, plan: Plan, drop_rate: float | None = None) -> None:
+        super().__init__()
+        drop_rate = drop_rate or 0.0
+        if not 0 <= drop_rate < 1:
+            raise UserError(f"drop_rate={drop_rate}: it must be at least 0 and below 1")
+        self.plan = plan
+        self.options = dict(plan.options)
+        self.drop_rate = drop_rate
+        self.dropout = nn.Dropout(p=drop_rate) if drop_rate else None
+        self.feature_info = feature_info(plan.layers)
+        self.num_features = plan.layers[plan.layers[-1].inputs[0]].channels
+        self.stride = max(strides(plan.layers))
+
+    def create_classifier(self, num_classes: int) -> nn.Dense:
+        """Return a dense layer for the pooled features, with newly drawn weights."""
+        bias = self.plan.layers[-1].bias
+        return nn.Dense(self.num_features, num_classes, weight_init=Normal(0.01), bias_init="zeros", has_bias=bias)
+
+    def get_classifier(self) -> nn.Cell:
+        """Return the layer that makes the logits of the pooled features."""
+        return self.classifier
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Replace the classifier by a new one.
+
+        Args:
+            num_classes: length of the logits from now on.
+
+        Raises:
+            UserError: it is no count.
+        """
+        check_counts(num_classes=num_classes)
+        self.classifier = self.create_classifier(num_classes)
+        self.plan = replace(self.plan, num_classes=num_classes)
+        self.compile_cache.clear()  # a graph that is compiled already holds the old layer
+
+    def forward_maps(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the map ``[N, C, H / stride, W / stride]`` of each stage, of ``[N, in_channels, H, W]``."""
+        return run_stages(self.stages, x)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Return the last map ``[N, num_features, H / stride, W / stride]`` of ``[N, in_channels, H, W]``."""
+        return run(self.last, self.forward_maps(x)[-1])
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False, dropout_mask: Tensor | None = None) -> Tensor:
+        """Return the logits ``[N, num_classes]`` of a last map.
+
+        Args:
+            x: what :meth:`forward_features` returns.
+            pre_logits: return the pooled features ``[N, num_features]`` instead.
+            dropout_mask: as :meth:`construct` takes.
+        """
+        pooled = layers.global_average(x)
+        if dropout_mask is not None:
+            pooled = pooled * dropout_mask
+        elif self.dropout is not None:
+            pooled = self.dropout(pooled)
+        return pooled if pre_logits else self.classifier(pooled)
+
+    def construct(self, x: Tensor, dropout_mask: Tensor | None = None) -> Tensor:
+        """Return the logits ``[N, num_classes]`` of ``[N, in_channels, H, W]``.
+
+        Args:
+            x: normalised images.
+            dropout_mask: ``[N, num_features]``, factors of the pooled features: 0 or 1 / (1 - drop_rate). A training
+                that can be resumed draws it itself; without one, MindSpore draws while training.
+        """
+        return self.forward_head(self.forward_features(x), False, dropout_mask)
+
+    def extract_features(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the map of every stage, that of the last convolution and the pooled vector, out of one forward pass.
+
+        They are named ``feature_info``'s names, ``conv_last`` and ``pooled``.
+        """
+        maps = self.forward_maps(x)
+        named = {info.name: features for info, features in zip(self.feature_info, maps, strict=True)}
+        last = run(self.last, maps[-1])
+        return named | ({"conv_last": last} if self.last else {}) | {"pooled": layers.global_average(last)}
+
+    def extract_feat(self, x: Tensor, stage: str = "neck") -> tuple[Tensor, ...] | Tensor:
+        """Return features as mmpretrain's method of that name does.
+
+        Args:
+            x: normalised images ``[N, in_channels, H, W]``.
+            stage: ``backbone`` (the map of the last convolution), ``neck`` (the pooled vector ``[N, C]``) or
+                ``pre_logits`` (the same, not in a tuple).
+
+        Raises:
+            UserError: another stage.
+        """
+        if stage not in ("backbone", "neck", "pre_logits"):
+            raise UserError(f"stage={stage}: it must be one of backbone, neck, pre_logits")
+        last = self.forward_features(x)
+        if stage == "backbone":
+            return (last,)
+        pooled = layers.global_average(last)
+        return (pooled,) if stage == "neck" else pooled
+
+
+class FeatureExtractor(nn.Cell):
+    """Some maps of a network, for a detection or segmentation neck: without what comes behind them.
+
+    Parameters keep the names that they have in the network.
+
+    Args:
+        network: whose stages are used.
+        out_indices: which of its ``feature_info``, in ascending order; None: all.
+
+    Attributes:
+        options: the network's.
+        feature_info: a list of :class:`FeatureInfo`, of the maps that are returned.
+        channels: of each map.
+        strides: of each map.
+        left_out: how the names begin of parameters of the network that are not here.
+
+    Raises:
+        UserError: an index that the network has not.
+    """
+
+    def __init__(self, network: Network, out_indices: Sequence[int] | None = None) -> None:
+        super().__init__(auto_prefix=False)
+        count = len(network.feature_info)
+        chosen = [*range(count)] if out_indices is None else [*np.atleast_1d(np.asarray(out_indices, object))]
+        if not chosen or any(not isinstance(i, Integral) or not -count <= int(i) < count for i in chosen):
+            raise UserError(f"out_indices={out_indices}: give some of 0 to {count - 1}, the maps of feature_info")
+        self.out_indices = tuple(sorted({int(index) % count for index in chosen}))
+        self.options = network.options
+        self.feature_info = [network.feature_info[index] for index in self.out_indices]
+        self.channels = tuple(info.channels for info in self.feature_info)
+        self.strides = tuple(info.stride for info in self.feature_info)
+        self.stages = network.stages[: self.out_indices[-1] + 1]
+        for position, cell in enumerate(cell for chain in self.stages for cell in chain):
+            self.insert_child_to_cell(f"cell_{position}", cell)
+        own = {parameter.name for parameter in self.get_parameters()}
+        others = [parameter.name for parameter in network.get_parameters() if parameter.name not in own]
+        self.left_out = tuple({f"{name.rpartition('.')[0]}.": None for name in others})
+
+    def construct(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps ``[N, C, H / stride, W / stride]`` of ``[N, in_channels, H, W]``."""
+        maps = run_stages(self.stages, x)
+        return tuple([maps[index] for index in self.out_indices])
+
+
+def run(chain: Chain, x: Tensor) -> Tensor:
+    """Return what the last cell of a chain puts out."""
+    for cell in chain:
+        x = cell(x)
+    return x
+
+
+def run_stages(stages: tuple[Chain, ...], x: Tensor) -> tuple[Tensor, ...]:
+    """Return what each of several chains behind one another puts out."""
+    maps: tuple[Tensor, ...] = ()
+    for chain in stages:
+        for cell in chain:
+            x = cell(x)
+        maps += (x,)
+    return maps
+
+
+def strides(description: Layers) -> list[int]:
+    """Return the stride of each layer's output against the input."""
+    found: list[int] = []
+    for layer in description:
+        found.append(layer.stride * max([found[x] for x in layer.inputs], default=1))
+    return found
+
+
+def feature_info(description: Layers) -> list[FeatureInfo]:
+    """Return channels, stride and name of the map of each stage."""
+    return [
+        FeatureInfo(layer.channels, stride, layer.stage)
+        for layer, stride in zip(description, strides(description), strict=True)
+        if layer.stage
+    ]

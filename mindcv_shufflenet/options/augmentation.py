@@ -1,0 +1,40 @@
+"""Augmentation: the random crop, flips and colours of training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from mindcv_shufflenet.options.config import Config
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What training does to an image at random before it is normalised.
+
+    The fields are the options of the same names.
+
+    Attributes:
+        train_crop: ``resized``: a random area and aspect ratio; ``padded``: a shift over black.
+        crop_padding: largest shift of a padded crop in pixels; None: an eighth of the input's size.
+        scale: smallest and largest area of a resized crop, as a share of the image.
+        ratio: narrowest and widest aspect ratio of it.
+        hflip: probability of a horizontal flip.
+        vflip: probability of a vertical flip.
+        color_jitter: strength of brightness, contrast and saturation, one number for all or one each, and optionally
+            that of hue; None or 0: none.
+    """
+
+    train_crop: Literal["resized", "padded"] = "resized"
+    crop_padding: int | None = None
+    scale: tuple[float, float] = (0.08, 1.0)
+    ratio: tuple[float, float] = (0.75, 1.333)
+    hflip: float = 0.5
+    vflip: float = 0.0
+    color_jitter: float | Sequence[float] | None = 0.4
+
+    @classmethod
+    def of(cls, config: "Config") -> "Augmentation":
+        """Return the augmentation of a run's options."""
+        values = {field.name: getattr(config, field.name) for field in fields(cls)}
+        return cls(**values | {"train_crop": "resized" if config.crops_resized else "padded"})

@@ -1,0 +1,66 @@
+"""A group of options: a pydantic class whose fields are options, and whose docstring is their title.
+
+What holds for every option is checked here, what concerns several options of one group in its class.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
+
+from mindcv_shufflenet.options.annotations import leaf_types
+from mindcv_shufflenet.options.option import option_of
+
+
+class OptionGroup(BaseModel):
+    """The base of the groups. Fields cannot be changed, and names that are no option are refused."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, coerce_numbers_to_str=True, defer_build=True
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _take_path_objects(cls, value: Any) -> Any:
+        """Take ``pathlib.Path`` for its text, since Python's callers have paths as such."""
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_boolean_as_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """``lr: true`` is a slip, although Python would read it as 1."""
+        if isinstance(value, bool) and bool not in leaf_types(cls.model_fields[str(info.field_name)]):
+            raise ValueError("it does not take True or False")
+        return value
+
+    @field_validator("*")
+    @classmethod
+    def _held_by_float32(cls, value: Any) -> Any:
+        """Refuse numbers that float32, in which networks compute, takes for 0 or infinity."""
+        for number in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(number, float) and number != 0 and not 1e-37 <= abs(number) <= 1e38:
+                raise ValueError("it must be 0, or from 1e-37 to 1e38 in size, which float32 holds")
+        return value
+
+    @field_validator("*")
+    @classmethod
+    def _expand_home(cls, value: Any, info: ValidationInfo) -> Any:
+        """Expand ``~`` in paths, which the shell leaves alone in ``--data_dir=~/data`` and YAML everywhere."""
+        if not isinstance(value, str) or not option_of(cls.model_fields[str(info.field_name)]).is_path:
+            return value
+        if "\0" in value or any(0xD800 <= ord(letter) < 0xE000 for letter in value):
+            raise ValueError("a path cannot hold such characters")
+        try:
+            return str(Path(value).expanduser()) if value.startswith("~") else value
+        except RuntimeError:
+            raise ValueError("there is no such user; write the path in full") from None
+
+    @model_validator(mode="after")
+    def _is_built(self) -> Self:
+        """Refuse values that are not built yet."""
+        for name, field in type(self).model_fields.items():
+            works, value = option_of(field).works, getattr(self, name)
+            if works is not None and value not in works:
+                raise ValueError(f"{name}={value} is not built yet; what works is {', '.join(map(str, works))}")
+        return self

@@ -1,0 +1,28 @@
+"""Options of the precision in which the network computes."""
+
+from typing import Literal
+
+from mindcv_shufflenet.options.group import OptionGroup
+from mindcv_shufflenet.options.option import option
+
+_AmpLevel = Literal["O0", "O1", "O2", "O3"]
+_WORKS = ("O0", "O2", "O3")
+
+
+class PrecisionOptions(OptionGroup):
+    """precision"""
+
+    amp_level: _AmpLevel = option(
+        "O0", "mixed precision: O0 float32 ... O3 float16 throughout", read_by="train", works=_WORKS
+    )
+    val_amp_level: _AmpLevel = option("O0", "the same for validation", read_by="validate", works=_WORKS)
+    amp_cast_list: list[str] | None = option(None, "operations to cast", read_by="train", works=(None,))
+    loss_scale_type: Literal["fixed", "dynamic", "auto"] = option(
+        "fixed", "kind of loss scale", read_by="train", works=("fixed",)
+    )
+    loss_scale: float = option(
+        1.0, "factor of the loss, taken out of the gradients again", read_by="train", ge=0.001, le=2**32
+    )
+    drop_overflow_update: bool = option(
+        False, "leave out an update whose gradients overflow", read_by="train", works=(False,)
+    )

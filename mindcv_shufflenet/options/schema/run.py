@@ -1,0 +1,45 @@
+"""Options of a run: its length, its directory, and its updates."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mindcv_shufflenet.options.bounds import Count, Epochs, Fraction
+from mindcv_shufflenet.options.group import OptionGroup
+from mindcv_shufflenet.options.option import ABSENT, Needs, given, option
+
+_POLICY = Needs("a ckpt_save_policy", lambda c, _: c.ckpt_save_policy is not None)
+
+
+class RunOptions(OptionGroup):
+    """run"""
+
+    epoch_size: Annotated[Epochs, Field(ge=1)] = option(90, "epochs to train", read_by="train", is_common=True)
+    ckpt_save_dir: str = option(
+        "./ckpt", "run directory", read_by="train", is_common=True, is_path=True, is_resumed=False,
+        changes_training=False, min_length=1,
+    )  # fmt: skip
+    overwrite: bool = option(
+        False, "let a new run replace the one in ckpt_save_dir", read_by="train convert data", of="command",
+        mindcv=ABSENT, is_common=True,
+    )  # fmt: skip
+    ckpt_save_interval: Count = option(
+        1, "epochs between two numbered checkpoints", read_by="train", needs=given("keep_checkpoint_max")
+    )
+    ckpt_save_policy: Literal["latest_k", "top_k"] | None = option(
+        "latest_k", "numbered checkpoints to keep: the latest, the best by val_top1, or all (null)", read_by="train",
+        needs=given("keep_checkpoint_max"),
+    )  # fmt: skip
+    keep_checkpoint_max: int = option(
+        10, "how many numbered checkpoints to keep", read_by="train", needs=_POLICY, ge=0, le=1_000_000
+    )
+    dataset_sink_mode: bool | Literal["auto"] = option(
+        "auto", "feed the device from its own queue", read_by="train", of="machine", mindcv=True
+    )
+    ema: bool = option(False, "keep a moving average of the weights", read_by="train", works=(False,))
+    ema_decay: Fraction = option(0.9999, "decay of the moving average", read_by="train", works=(0.9999,))
+    clip_grad: bool = option(False, "limit the norm of the gradients", read_by="train")
+    clip_value: float = option(
+        15.0, "limit of the global gradient norm", read_by="train", needs=given("clip_grad"), ge=1e-6, le=1e6
+    )
+    gradient_accumulation_steps: Count = option(1, "steps between two updates", read_by="train", works=(1,))

@@ -1,0 +1,104 @@
+"""When a training stops: its rules, and the ranks' vote on them."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from mindspore import Tensor
+
+from mindcv_shufflenet import signals
+from mindcv_shufflenet.parallel.group import Group
+from mindcv_shufflenet.parallel.vote import Vote
+from mindcv_shufflenet.training.state import Progress
+
+
+class Reason(NamedTuple):
+    """Why a training stops inside an epoch: a few words, and the exit status."""
+
+    text: str
+    status: int
+
+
+class Rule:
+    """One rule that may stop a training; a subclass answers one of the two questions."""
+
+    def is_over(self, _progress: Progress) -> bool:
+        """Whether the training is complete. Asked between epochs; all ranks answer alike."""
+        return False
+
+    def reason(self) -> Reason | None:
+        """Return why this rank wants to stop now, or None. Asked after each step; the ranks vote on it."""
+        return None
+
+
+class EpochsDone(Rule):
+    """Stops when all epochs are done."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def is_over(self, progress: Progress) -> bool:
+        return progress.epoch >= self.epochs
+
+
+class SignalReceived(Rule):
+    """Stops when a signal of ``signals.STOPPING`` has come; exit status 128 + its number."""
+
+    received: signal.Signals | None = None
+
+    def reason(self) -> Reason | None:
+        self.received = signals.take() or self.received
+        return Reason(self.received.name, 128 + self.received) if self.received else None
+
+    @classmethod
+    @contextmanager
+    def held(cls) -> Iterator["SignalReceived"]:
+        """Hold the signals back while a training runs, and give the rule that looks for them."""
+        with signals.held():
+            yield cls()
+            signals.take()  # one that comes when all is done and saved has nothing left to stop
+
+
+class Stopping:
+    """The rules of a training.
+
+    Args:
+        rules: each may stop the training.
+        group: the ranks.
+        vote: decides where the ranks may answer differently.
+    """
+
+    def __init__(self, rules: Sequence[Rule], group: Group, vote: Vote) -> None:
+        self.rules = rules
+        self.group = group
+        self.vote = vote
+        self.wish: Reason | None = None
+
+    def is_over(self, progress: Progress) -> bool:
+        """Whether the training is complete after the present epoch."""
+        return any(rule.is_over(progress) for rule in self.rules)
+
+    @property
+    def needs_step(self) -> bool:
+        """Whether the ranks can only agree in a training step, and not while they validate."""
+        return self.vote.needs_step
+
+    def count(self, share: Tensor) -> None:
+        """Take the outcome of a training step: the share of the ranks that voted to stop, ``[] float32``."""
+        self.vote.count(share)
+
+    def ballot(self) -> Tensor:
+        """Return this rank's vote for a training step."""
+        return self.vote.ballot(self.wish is not None)
+
+    def is_due(self) -> bool:
+        """Whether all ranks stop now, inside an epoch. Asked after each step, and each batch of a validation."""
+        self.wish = next(filter(None, (rule.reason() for rule in self.rules)), None)
+        return self.vote.is_carried(self.wish is not None)
+
+    def close(self) -> Reason:
+        """Return why the ranks stop, the same on all, after :meth:`is_due` has said that they do."""
+        reason = Reason(*next(filter(None, self.group.gather(self.wish))))
+        self.vote.close()
+        return reason

@@ -1,0 +1,28 @@
+"""The device that a command runs on."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.runtime.device import choose_device
+
+ROOT = Path(__file__).parents[2]
+PROBE = "from mindcv_shufflenet.runtime.device import choose_device; print(choose_device('auto'))"
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    assert choose_device("CPU") == "CPU"
+    if choose_device("auto") == "CPU":
+        with pytest.raises(UserError, match="device_target=Ascend: no such device here; use --device_target CPU"):
+            choose_device("Ascend")
+
+
+def test_looking_for_a_device_says_nothing() -> None:
+    """Whatever MindSpore would log where its level is the default."""
+    environment = {name: value for name, value in os.environ.items() if name != "GLOG_v"}
+    done = subprocess.run([sys.executable, "-c", PROBE], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.stdout.strip() in ("Ascend", "GPU", "CPU"), done.stderr) == (True, "")
