@@ -38,7 +38,7 @@ def held() -> Iterator[None]:
             if signal.getsignal(number) is _to_this_thread:  # and not ignored meanwhile
                 signal.signal(number, handler)
         for number in signal.sigpending() & set(_BLOCKED) - STOPPING:
-            signal.sigwait({number})
+            signal.sigtimedwait({number}, 0)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
@@ -60,7 +60,9 @@ def take() -> signal.Signals | None:
     """Return a pending signal and clear all pending ones; None if there is none."""
     taken = None
     while pending := signal.sigpending() & STOPPING:
-        taken = signal.Signals(signal.sigwait(pending))
+        # without waiting: a thread that does not block it may have taken it, and its handler passes it on
+        if received := signal.sigtimedwait(pending, 0):
+            taken = signal.Signals(received.si_signo)
     return taken
 
 
