@@ -5,6 +5,8 @@ job. A rank that fails reports its failure; a killed rank is detected when the s
 prints one line and ends the whole job, even while a rank's main thread waits inside MindSpore for a rank that is gone.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import queue
@@ -13,14 +15,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from multiprocessing.connection import Connection
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mindcv_shufflenet import signals
 from mindcv_shufflenet.errors import RunError
 from mindcv_shufflenet.lines import print_line, silence
 from mindcv_shufflenet.parallel.rendezvous import JOIN_SECONDS, SCHEDULER, meet, name_ranks, receive, send
 from mindcv_shufflenet.parallel.world import World
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 # Seconds that rank 0 waits after the first failure for other ranks to report theirs.
 REPORT_SECONDS = 1.0

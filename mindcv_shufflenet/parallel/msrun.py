@@ -4,16 +4,20 @@ Without the observer, workers wait for a dead scheduler until MindSpore's timeou
 The scheduler holds Python's global lock while it serves, so the observer is a process of its own.
 """
 
+from __future__ import annotations
+
 import os
 import select
 import signal
 import sys
 from collections.abc import Callable
-from multiprocessing.connection import Connection
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.parallel.rendezvous import bind, meet_as_scheduler, receive, send
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 # What the scheduler writes when it ends for a mistake that the ranks make and report as well.
 _SAME_MISTAKE = b"\0"

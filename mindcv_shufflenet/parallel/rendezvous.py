@@ -3,21 +3,23 @@
 The observer of ``msrun``'s scheduler gets a connection too, under the number :data:`SCHEDULER`.
 """
 
+from __future__ import annotations
+
 import errno
 import hashlib
 import json
 import os
-import secrets
 import socket
 import struct
 import time
 from collections.abc import Callable, Collection
-from multiprocessing import AuthenticationError
-from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.parallel.world import MSRUN, World
+
+if TYPE_CHECKING:  # a process without other ranks need not wait for multiprocessing
+    from multiprocessing.connection import Connection
 
 SCHEDULER = -1
 # Seconds within which ranks that a launcher starts together must connect.
@@ -99,6 +101,8 @@ def _meet_by_mpi(world: World) -> Met:
         return meeting
 
     if world.rank == 0:
+        import secrets
+
         server = socket.create_server(("", 0), backlog=world.size)
         meeting = _Meeting(_own_addresses(), server.getsockname()[1], secrets.token_hex(16), JOIN_SECONDS)
         return _listen(server, agree(meeting), set(range(1, world.size)))
@@ -182,6 +186,8 @@ def name_ranks(ranks: Collection[int], size: int) -> str:
 
 def _admit(caller: socket.socket, key: bytes) -> Connection | None:
     """Return the connection to a caller that knows the key; None for any other."""
+    from multiprocessing.connection import answer_challenge, deliver_challenge
+
     return _handshake(caller, key, (deliver_challenge, answer_challenge))
 
 
@@ -206,6 +212,8 @@ def _call(rank: int, meeting: _Meeting) -> Met:
 
 def _reach(address: str, meeting: _Meeting) -> Connection | None:
     """Return the connection to rank 0 at an address; None if it does not answer there."""
+    from multiprocessing.connection import answer_challenge, deliver_challenge
+
     key = meeting.key.encode()
     try:
         link = socket.create_connection((address, meeting.port), _CONNECT_SECONDS)
@@ -234,6 +242,9 @@ def _handshake(
 
     A host that stops answering later is detected within 20 seconds.
     """
+    from multiprocessing import AuthenticationError
+    from multiprocessing.connection import Connection
+
     link.settimeout(None)
     _limit_waiting(link, _ANSWER_SECONDS)
     link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
