@@ -75,7 +75,7 @@ class PixelOriginal:
         """The shape: an array has no name."""
         return f"of shape {self.pixels.shape}"
 
-    def encode(self, short_side: int | None) -> bytes:  # noqa: ARG002
+    def encode(self, short_side: int | None) -> bytes:  # noqa: ARG002 - of the protocol
         """Return the pixels as PNG, in their own size."""
         return _save(Image.fromarray(self.pixels), "PNG")
 

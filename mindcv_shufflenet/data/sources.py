@@ -158,7 +158,7 @@ class Pixels:
     def check(self, root: Path) -> None:
         """Do nothing: pixels need no decoder."""
 
-    def fingerprint(self, root: Path) -> list[object]:  # noqa: ARG002
+    def fingerprint(self, root: Path) -> list[object]:  # noqa: ARG002 - of the protocol
         """Return the shape."""
         return [self.array.shape]
 
@@ -201,7 +201,7 @@ class Records:
     def check(self, root: Path) -> None:
         """Do nothing: every image was decoded when it was packed."""
 
-    def fingerprint(self, root: Path) -> list[object]:  # noqa: ARG002
+    def fingerprint(self, root: Path) -> list[object]:  # noqa: ARG002 - of the protocol
         """Return the checksum of the records and the rows."""
         return [self.checksum, self.rows.tolist()]
 
@@ -209,7 +209,7 @@ class Records:
         """Refuse to pack again what is packed."""
         raise UserError("these images are packed already")
 
-    def open(self, labels: np.ndarray, indices: Indices) -> "ds.Dataset":  # noqa: ARG002
+    def open(self, labels: np.ndarray, indices: Indices) -> "ds.Dataset":  # noqa: ARG002 - of the protocol
         """Return a pipeline of rows ``image, label``; the labels are those of the records."""
         import mindspore.dataset as ds
 
