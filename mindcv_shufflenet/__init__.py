@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from mindcv_shufflenet.errors import Interrupted, RunError, UserError
     from mindcv_shufflenet.evaluation.evaluate import evaluate
     from mindcv_shufflenet.evaluation.verify import verify
+    from mindcv_shufflenet.models.catalogue import is_model, list_models
     from mindcv_shufflenet.models.complexity import count
-    from mindcv_shufflenet.models.registry import is_model, list_models
     from mindcv_shufflenet.network import create_model, get_model, open_network, resolve_preprocessing
     from mindcv_shufflenet.options.augmentation import Augmentation
     from mindcv_shufflenet.options.preprocessing import Preprocessing
@@ -41,8 +41,8 @@ _HOMES = {
     "get_model": "mindcv_shufflenet.network",
     "open_network": "mindcv_shufflenet.network",
     "resolve_preprocessing": "mindcv_shufflenet.network",
-    "list_models": "mindcv_shufflenet.models.registry",
-    "is_model": "mindcv_shufflenet.models.registry",
+    "list_models": "mindcv_shufflenet.models.catalogue",
+    "is_model": "mindcv_shufflenet.models.catalogue",
     "get_pretrained_cfg": "mindcv_shufflenet.weights.records",
     "load_weights": "mindcv_shufflenet.weights.load",
     "count": "mindcv_shufflenet.models.complexity",

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from mindspore import nn
 
+from mindcv_shufflenet.data.class_names import known_class_names
 from mindcv_shufflenet.errors import UserError, check_keywords
 from mindcv_shufflenet.families import FAMILIES, find_family
 from mindcv_shufflenet.models.registry import build
@@ -19,7 +20,7 @@ from mindcv_shufflenet.options.tables import names_of
 from mindcv_shufflenet.storage.run_directory import RunDirectory
 from mindcv_shufflenet.weights.load import Weights, load_weights
 from mindcv_shufflenet.weights.provenance import Settled, settle
-from mindcv_shufflenet.weights.records import get_pretrained_cfg, parse_name
+from mindcv_shufflenet.weights.records import find_record, get_pretrained_cfg, parse_name
 
 _logger = logging.getLogger(__name__)
 
@@ -69,9 +70,9 @@ def open_network(
         drop_rate=config.drop_rate,
         **{name: getattr(config, name) for name in names_of("network")},
     )
-    known = settled.classes
-    names = known.names if known and len(known.names) == classes else None
-    return Opened(network, settled.preprocessing, names, settled.notes + notes)
+    names = settled.classes.names if settled.classes else known_class_names(settled.dataset)
+    is_theirs = names is not None and len(names) == classes
+    return Opened(network, settled.preprocessing, names if is_theirs else None, settled.notes + notes)
 
 
 def build_with_weights(
@@ -107,7 +108,7 @@ def create_model(
     name: str,
     *,
     pretrained: bool = False,
-    num_classes: int = 1000,
+    num_classes: int | None = None,
     in_channels: int = 3,
     checkpoint_path: str | os.PathLike[str] = "",
     **options: Any,
@@ -115,15 +116,16 @@ def create_model(
     """Build a network, with published weights, those of a file, or newly drawn ones (``mindspore.set_seed``).
 
     Args:
-        name: one of :func:`list_models`, with or without a tag of weights, which sets layout and pool.
+        name: one of :func:`list_models`, with or without a tag of weights, which sets the network options.
         pretrained: load the published weights of the tag, or mindcv's; they are fetched at the first use. With another
             ``num_classes`` than theirs the classifier is drawn anew, which is logged.
-        num_classes: length of the logits.
+        num_classes: length of the logits. None: the classes of the weights that a tag names, or 1000.
         in_channels: channels of the input.
-        checkpoint_path: load this file, of any kind that ``convert`` reads. What it tells of the network (layout, stem,
-            pool) is taken over where ``options`` do not say otherwise.
-        options: arguments of the network's class, such as ``layout``, ``stem``, ``pool``, ``drop_rate``; and
-            ``features_only``, ``out_indices``: return the maps at several strides instead of logits.
+        checkpoint_path: load this file, of any kind that ``convert`` reads. The network options that it tells are taken
+            over where ``options`` do not say otherwise.
+        options: network options of the family (docs/models.md): ``layout``, ``stem``, ``pool``, ``channel_shuffle``,
+            ``activation``, ``se``, ``residual``; ``drop_rate``; and ``features_only``, ``out_indices``: return the maps
+            at several strides instead of logits.
 
     Raises:
         UserError: an unknown name, with the nearest right one, an argument that the network refuses, or weights that
@@ -141,6 +143,8 @@ def create_model(
     known = {name: given[name] for name in names_of("network") if name in given}
     settled = settle({"model": str(name), "pretrained": bool(pretrained), "ckpt_path": checkpoint_path, **known})
     told = {name: getattr(settled.config, name) for name in names_of("network") if name in settled.told}
+    if num_classes is None:
+        num_classes = record.num_classes if (record := find_record(str(name))) else 1000
     arguments = told | given | {"num_classes": num_classes, "in_channels": in_channels}
     reset = _is_of_others(settled.config, settled.weights, num_classes)
     network, notes = build_with_weights(model, settled.weights, reset_classifier=reset, **arguments)
@@ -192,4 +196,4 @@ def _check_arguments(options: Collection[str]) -> None:
 def _is_of_others(config: Config, weights: Weights | None, num_classes: int) -> bool:
     """Whether these are published weights for another number of classes."""
     is_published = config.pretrained and not config.ckpt_path
-    return weights is not None and is_published and weights.num_classes not in (None, num_classes)
+    return weights is not None and is_published and num_classes not in (weights.num_classes, weights.outputs)

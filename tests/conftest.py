@@ -45,15 +45,17 @@ COMPILES = [
         "families",
         "models/test_base.py",
         "models/test_complexity.py",
+        "models/test_every_family.py",
+        "models/test_shufflenet_v1.py",
         "models/test_shufflenet_v2.py",
+        "models/test_shufflenet_v2_large.py",
+        "models/test_shufflenet_v2_options.py",
         "report",
         "test_packaging.py",
         "test_toy_family.py",
         "training/test_step.py",
         "training/test_train.py",
-        "weights/test_layout.py",
         "weights/test_load.py",
-        "weights/test_onnx_graph.py",
         "weights/test_onnx_weights.py",
     )
 ]
@@ -92,6 +94,14 @@ def graph_mode() -> None:
 
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device("CPU")
+
+
+@pytest.fixture
+def pynative(graph_mode: None) -> None:
+    """Compile nothing."""
+    import mindspore as ms
+
+    ms.set_context(mode=ms.PYNATIVE_MODE)
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
-"""A small variant of ShuffleNetV2, for tests where any network will do. Importing this module adds it.
+"""Small variants, for tests where any network will do. Importing this module adds them.
 
-It has one block a stage, which compiles in a quarter of the time.
+They have one block a stage, which compiles in a quarter of the time.
 """
 
+from mindcv_shufflenet.families import shufflenet_v1
 from mindcv_shufflenet.families.shufflenet_v2 import FAMILY, Variant
 
 MODEL = "tiny_shufflenet_v2"
@@ -10,3 +11,7 @@ MODEL = "tiny_shufflenet_v2"
 FAMILY.variants[MODEL] = Variant((1, 1, 1), (16, 48, 96, 192, 1024))
 # Parameters and BatchNorm statistics of a network without a bias.
 TENSORS = 86
+
+# Of ShuffleNetV1, with a block of stride 1 in one of the stages.
+MODEL_V1 = "tiny_shufflenet_v1"
+shufflenet_v1.FAMILY.variants[MODEL_V1] = shufflenet_v1.Variant(3, (12, 60, 120, 240), (1, 2, 1))

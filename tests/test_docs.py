@@ -15,6 +15,7 @@ import mindcv_shufflenet as zoo
 from mindcv_shufflenet import cli
 from mindcv_shufflenet.cli.verbs import VERBS
 from mindcv_shufflenet.cli.words import parse
+from mindcv_shufflenet.models.catalogue import describe
 
 ROOT = Path(__file__).parents[1]
 PAGES = [path.relative_to(ROOT).as_posix() for path in sorted([*ROOT.glob("README*.md"), *ROOT.glob("docs/*.md")])]
@@ -272,6 +273,19 @@ def test_links_and_files_are_there(page: str) -> None:
         found = [path for path in (ROOT / name, ROOT / "mindcv_shufflenet" / name) if path.exists()]
         assert found or name in MADE_BY_THE_READER, name
         assert all(contained.split(".")[-1] in path.read_text(encoding="utf-8") for path in found), (name, contained)
+
+
+# Rows of the tables of networks: name, parameters, millions of multiply-adds.
+COSTS = re.compile(r"^\| `(\w+)` \| ([\d,]+) \| ([\d,.]+) M \|", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", ["README.md", "README_CN.md", "docs/models.md", "docs/models_CN.md"])
+def test_networks_cost_what_the_tables_say(page: str) -> None:
+    rows = COSTS.findall((ROOT / page).read_text(encoding="utf-8"))
+    assert len(rows) >= 7
+    for model, *figures in rows:
+        cost = describe(model).cost
+        assert figures == [f"{cost.parameters:,}", f"{cost.multiply_adds / 1e6:,.1f}"], model
 
 
 def test_the_drawing_is_that_of_its_script() -> None:

@@ -10,6 +10,7 @@ from mindcv_shufflenet.network import create_model, open_network, resolve_prepro
 from mindcv_shufflenet.options.config import Config, parse_config
 from mindcv_shufflenet.storage.run_directory import Classes
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
+from mindcv_shufflenet.weights.load import load_weights
 from mindcv_shufflenet.weights.metadata import metadata_of
 from tests.weights.networks import arrays_of, random_network, same
 
@@ -72,3 +73,27 @@ def test_none_is_no_checkpoint_and_no_class_is_refused() -> None:
     assert arrays_of(create_model(MODEL, **nothing))["classifier.weight"].shape[0] == 1000
     with pytest.raises(UserError, match="num_classes=0: it must be a whole number above 0"):
         open_network({"model": MODEL}, num_classes=0)
+
+
+def test_a_tag_tells_the_number_of_classes() -> None:
+    classes = {name: create_model(name).plan.num_classes for name in (f"{MODEL}.cifar10", f"{MODEL}.cifar100", MODEL)}
+    assert [*classes.values()] == [10, 100, 1000]
+    assert create_model(f"{MODEL}.cifar10", num_classes=7).plan.num_classes == 7
+
+
+def test_a_name_with_squeeze_and_excitation_does_not_lose_it(checkpoint: Path) -> None:
+    """What its own name does not say is taken over from weights of the same row."""
+    options = {"model": f"se_{MODEL}", "ckpt_path": str(checkpoint)}
+    with pytest.raises(UserError, match=r"lacks features\.0\.se\."):
+        open_network(options)
+    opened = open_network({**options, "allow_missing": ["features.*.se.*"]}, is_start=True)
+    assert (opened.network.options["se"], opened.network.options["stem"]) == (True, "cifar")
+    assert opened.preprocessing.mean == tuple(MEAN)
+    assert open_network({**options, "se": False}).network.options["se"] is False
+
+
+def test_weights_of_another_family_are_refused(checkpoint: Path) -> None:
+    with pytest.raises(UserError, match="has weights of ShuffleNetV2, and the network is of MobileNetV1"):
+        load_weights(create_model("mobilenet_v1_025"), checkpoint)
+    with pytest.raises(UserError, match=f"give their own --model: {MODEL}, se_{MODEL}"):
+        open_network({"model": "mobilenet_v1_025", "ckpt_path": str(checkpoint)})

@@ -1,8 +1,8 @@
-"""Where a result may be written: ``--json`` replaces nothing but an earlier result."""
+"""Where a result may be written: it replaces nothing but an earlier one."""
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from mindcv_shufflenet.cli.verbs import VERBS
@@ -10,12 +10,16 @@ from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.storage.run_directory import is_run_file
 
 
-def check_target(path: str | None, others: Iterable[tuple[str, str]]) -> None:
+def check_target(
+    option: str, path: str | None, given: Iterable[tuple[str, str]], is_earlier: Callable[[Path], bool]
+) -> None:
     """Look at the place of a result before the work is done. Devices and pipes are written through.
 
     Args:
+        option: that tells the place.
         path: of the result; None or ``-`` is no file.
-        others: name and path of each other argument and option of the command that is a path.
+        given: name and path of each argument and option of the command that is a path.
+        is_earlier: whether a file is an earlier result.
 
     Raises:
         UserError: it cannot be written, would replace a file that is no earlier result, or is another path of the
@@ -25,20 +29,20 @@ def check_target(path: str | None, others: Iterable[tuple[str, str]]) -> None:
         return
     target = Path(path)
     if is_run_file(target.name):
-        raise UserError(f"--json {path} is the name of a file of a run; give another, such as result.json")
+        raise UserError(f"--{option} {path} is the name of a file of a run; give another, such as result.{option}")
     if target.exists() and not target.is_file() and not target.is_dir():  # a device, a pipe
         return
     if path.endswith(os.sep) or target.is_dir() or not os.access(target.absolute().parent, os.W_OK):
-        raise UserError(f"cannot write {path}: give --json a file in a folder that is there and can be written")
-    if target.exists() and not _is_result(target):
-        raise UserError(f"{path} is there already and is no earlier result: give --json another name")
-    for name, other in others:
-        if target.resolve() == Path(other).resolve():
-            raise UserError(f"--json {path} is the file of {name} too: give --json another name")
+        raise UserError(f"cannot write {path}: give --{option} a file in a folder that is there and can be written")
+    if target.exists() and not is_earlier(target):
+        raise UserError(f"{path} is there already and is no earlier result: give --{option} another name")
+    for name, other in given:
+        if name != option and target.resolve() == Path(other).resolve():
+            raise UserError(f"--{option} {path} is the file of {name} too: give --{option} another name")
 
 
-def _is_result(path: Path) -> bool:
-    """Whether a file is empty, or holds what some verb has written with ``--json``."""
+def is_result(path: Path) -> bool:
+    """Return whether a file is empty, or holds what some verb has written with ``--json``."""
     try:
         content = path.read_bytes()
         found = json.loads(content) if content else None

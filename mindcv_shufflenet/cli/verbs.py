@@ -5,6 +5,7 @@ Which options a verb reads stands in the schema.
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from mindcv_shufflenet.options.names import WEIGHTS_SUFFIXES
@@ -18,6 +19,8 @@ class Argument(NamedTuple):
         text: a line for people.
         is_path: whether it is the path of a file or folder, or several.
         companion: what the path of a file beside it, which is written too, ends with; empty: there is none.
+        is_earlier: whether a file is an earlier result, which the one that the path is of may replace; None: it is the
+            path of no result.
         settings: further settings of ``argparse``'s ``add_argument``.
     """
 
@@ -25,6 +28,7 @@ class Argument(NamedTuple):
     text: str
     is_path: bool
     companion: str
+    is_earlier: Callable[[Path], bool] | None
     settings: dict[str, Any]
 
     @property
@@ -33,9 +37,16 @@ class Argument(NamedTuple):
         return self.names[-1].lstrip("-")
 
 
-def argument(*names: str, text: str, is_path: bool = False, companion: str = "", **settings: Any) -> Argument:
+def argument(
+    *names: str,
+    text: str,
+    is_path: bool = False,
+    companion: str = "",
+    is_earlier: Callable[[Path], bool] | None = None,
+    **settings: Any,
+) -> Argument:
     """Return an argument; ``settings`` are those of ``argparse``."""
-    return Argument(names, text, is_path, companion, settings)
+    return Argument(names, text, is_path, companion, is_earlier, settings)
 
 
 class Verb(NamedTuple):
@@ -82,6 +93,13 @@ def _project(text: str) -> str:
             f"invalid choice: {text!r} (choose from {', '.join(map(repr, families.projects()))})"
         )
     return text
+
+
+def _is_table(path: Path) -> bool:
+    """Return whether a file is empty, or an earlier table of models."""
+    from mindcv_shufflenet.commands.models import is_table  # --help need not wait for all descriptions
+
+    return is_table(path)
 
 
 def _count(text: str) -> int:
@@ -216,9 +234,24 @@ VERBS: dict[str, Verb] = {
         needs="what to do, and the folder to write",
     ),
     "models": Verb(
-        "list the networks with their parameters and multiply-adds",
-        ("", "'*x1_0'", "--json models.json"),
+        "list networks and weights with their costs, or show one network",
+        ("'shufflenet_v2_*'", "shufflenet_v2_x1_0 --stem cifar --image_resize 32", "--csv models.csv"),
         {"models", "weights"},
-        (argument("pattern", nargs="?", default="*", text="names to list, with wildcards: 'shufflenet_v2_*'"),),
+        (
+            argument(
+                "pattern",
+                nargs="?",
+                default="*",
+                metavar="NAME",
+                text="what to list, with wildcards or a part of the name; a whole name shows that network's layers",
+            ),
+            argument(
+                "--csv",
+                metavar="PATH",
+                text="write a table of the weights and networks there, with timm's columns; - for standard output",
+                is_path=True,
+                is_earlier=_is_table,
+            ),
+        ),
     ),
 }

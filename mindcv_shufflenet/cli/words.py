@@ -9,7 +9,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from mindcv_shufflenet.cli.parser import Parser
-from mindcv_shufflenet.cli.target import check_target
+from mindcv_shufflenet.cli.target import check_target, is_result
 from mindcv_shufflenet.cli.verbs import Verb
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.options.annotations import is_boolean, is_list, parse_text
@@ -55,8 +55,13 @@ def parse(program: str, verb: str, words: list[str], schema: type[Config] = Conf
     }
     recipe, namespace.notes = read_recipe(namespace.config, schema) if getattr(namespace, "config", None) else ({}, [])
     namespace.options = recipe | namespace.given
-    parse_config(namespace.options, schema)  # a wrong value is told before MindSpore is imported, which takes a second
-    check_target(namespace.json, [*_own_paths(parser.verb, namespace), *_option_paths(namespace.options, schema)])
+    # a wrong value is told before MindSpore is imported, which takes a second
+    parse_config(namespace.options, schema, verb=verb)
+    paths_given = [*_own_paths(parser.verb, namespace), *_option_paths(namespace.options, schema)]
+    check_target("json", namespace.json, paths_given, is_result)
+    for argument in parser.verb.arguments:
+        if argument.is_earlier:
+            check_target(argument.name, getattr(namespace, argument.name), paths_given, argument.is_earlier)
     return namespace
 
 

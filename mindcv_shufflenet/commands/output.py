@@ -47,9 +47,14 @@ def create_console(json_path: str | None, *, survives: bool = False) -> SafeCons
 
 def write_json(path: str | None, result: Any) -> None:
     """Write a verb's result as one JSON object: ``-`` is standard output, None nothing."""
-    if path is None or not current().is_first:
+    if path is not None:
+        write_text(path, json.dumps(result) + "\n")
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a result to a file, atomically, or to standard output (``-``). Of several ranks only the first writes."""
+    if not current().is_first:
         return
-    text = json.dumps(result) + "\n"
     if path == "-":
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -2,9 +2,9 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mindcv_shufflenet.errors import UserError, checked_keywords
 from mindcv_shufflenet.families import find_family
@@ -12,10 +12,10 @@ from mindcv_shufflenet.families.base import OWN, Family, plan
 from mindcv_shufflenet.network import build_with_weights
 from mindcv_shufflenet.options.names import TORCH_SUFFIXES
 from mindcv_shufflenet.weights.formats import check_suffix, write_arrays
-from mindcv_shufflenet.weights.layout import change_layout
+from mindcv_shufflenet.weights.layout import change_options, reachable
 from mindcv_shufflenet.weights.load import Weights
 from mindcv_shufflenet.weights.metadata import Metadata, metadata_of
-from mindcv_shufflenet.weights.names import translate
+from mindcv_shufflenet.weights.names import is_torch, translate
 from mindcv_shufflenet.weights.provenance import Settled, settle
 
 _logger = logging.getLogger(__name__)
@@ -86,18 +86,24 @@ def convert(
     name = settled.config.model_name.model
     family = find_family(name)
     plan(family, name, layout=layout)  # refuses a layout that the family lacks
-    source_layout = weights.layout or family.resolve({"layout": layout}).get("layout")
-    notes = settled.notes + _check(weights, name, source_layout, allow_missing)
-    keys, layout = _choose(keys, layout, source_layout, target, family)
-    arrays, changed = change_layout(weights.arrays, name, source_layout, layout)
-    kept, told = _keep(settled, family, source_layout, layout)
-    metadata = _metadata(settled, weights, {"layout": layout, **kept})
-    write_arrays(translate(arrays, family.describe(name, layout=layout), keys), target, metadata.dump())
-    notes += changed + told
+    own = family.resolve(name, settled.config.recipe())
+    notes = settled.notes + _check(weights, name, own, allow_missing)
+    keys, layout = _choose(keys, layout, own.get("layout"), target, family)
+    options, kept = _options_of_target(family, name, own, layout, keys)
+    arrays, changed = change_options(weights.arrays, name, own, options)
+    known = settled.told | ({"layout"} if layout else set()) | kept.keys()
+    metadata = _metadata(settled, weights, options, known)
+    write_arrays(translate(arrays, family.describe(name, **options), keys), target, metadata.dump())
+    notes += changed + [
+        f"{option} stays as in the source; other programs do not read it from the file: give them"
+        f" {option}={options[option]}"
+        for option, is_other in kept.items()
+        if is_other
+    ]
     for note in notes:
         _logger.info(note)
     return Conversion(
-        Form(source, weights.project, source_layout, len(weights.arrays)),
+        Form(source, weights.project, own.get("layout"), len(weights.arrays)),
         Form(str(target), keys, layout, len(arrays)),
         notes,
     )
@@ -118,30 +124,40 @@ def _read(source: str, model: str | None, ckpt_key: str | None) -> tuple[Settled
     return settled, settled.weights
 
 
-def _check(weights: Weights, model: str, layout: str | None, allow_missing: Sequence[str]) -> list[str]:
+def _check(weights: Weights, model: str, options: Mapping[str, Any], allow_missing: Sequence[str]) -> list[str]:
     """Refuse weights that are not the model's, by loading them into it, and return the notes of that."""
-    options = weights.network_options | {"layout": layout, "in_channels": weights.in_channels or 3}
-    classes = weights.num_classes or 1000
-    return build_with_weights(model, weights, allow_missing=allow_missing, num_classes=classes, **options)[1]
+    classes = weights.outputs or 1000
+    arguments = {**options, "in_channels": weights.in_channels or 3}
+    return build_with_weights(model, weights, allow_missing=allow_missing, num_classes=classes, **arguments)[1]
 
 
-def _keep(settled: Settled, family: Family, source: str | None, target: str | None) -> tuple[dict[str, str], list[str]]:
-    """Return the options that keep the source's value although layouts imply them, and a note for each such value."""
-    own = family.resolve(settled.config.recipe() | {"layout": source})
-    kept = {name: own[name] for implied in family.implied.values() for name in implied}
-    implied = family.resolve({"layout": target})
-    notes = [
-        f"{name} stays as in the source, --{name} {value}; the file tells that to this program alone"
-        for name, value in kept.items()
-        if value != implied[name]
-    ]
-    return kept, notes
+def _options_of_target(
+    family: Family, model: str, source: Mapping[str, Any], layout: str | None, keys: str
+) -> tuple[dict[str, Any], dict[str, bool]]:
+    """Choose the network options of the target.
+
+    What its layout and its project imply is taken over where the weights can be converted to it, and stays the
+    source's elsewhere.
+
+    Returns:
+        The options; and for each option that layouts or the project imply, whether it stays another one than implied.
+    """
+    theirs = {} if keys == OWN else family.projects[keys].options
+    target = {**source, **({"layout": layout} if layout else {})}
+    usual = family.resolve(model, {**theirs, "layout": layout})
+    implied = [*dict.fromkeys(name for others in (*family.implied.values(), theirs) for name in others)]
+    effective = family.effective(model, target)
+    implied = [name for name in implied if name != "layout" and name in effective]
+    for name in implied:
+        if reachable(model, source, target | {name: usual[name]}):
+            target[name] = usual[name]
+    return target, {name: target[name] != usual[name] for name in implied}
 
 
-def _metadata(settled: Settled, weights: Weights, options: dict[str, str | None]) -> Metadata:
+def _metadata(settled: Settled, weights: Weights, options: Mapping[str, Any], known: Collection[str]) -> Metadata:
     """What the converted file says of its network: what is known of the source, and nothing that was assumed."""
     epoch = weights.metadata.epoch if weights.metadata else None
-    return metadata_of(settled.config.replace(**options), settled.classes, epoch, settled.told | options.keys())
+    return metadata_of(settled.config.replace(**options), settled.classes, epoch, known)
 
 
 def _choose(
@@ -157,7 +173,7 @@ def _choose(
         raise UserError(f"{keys} has no names of {family.title}; --keys takes {', '.join((OWN, *layouts))}")
     layout = layout or layouts.get(keys or "") or source_layout
     if keys is None:
-        torch = next((name for name, own in layouts.items() if own in (None, layout)), OWN)
+        torch = next((name for name, own in layouts.items() if is_torch(name) and own in (None, layout)), OWN)
         keys = torch if target.suffix.lower() in TORCH_SUFFIXES else OWN
     if layouts.get(keys) not in (None, layout):
         raise UserError(f"{keys}'s names are those of layout {layouts[keys]}, not {layout}; leave one out")

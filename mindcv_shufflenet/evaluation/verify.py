@@ -9,10 +9,12 @@ from typing import Any
 from rich.console import Console
 
 from mindcv_shufflenet.data.open import open_data
+from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.evaluation.evaluate import measure
 from mindcv_shufflenet.evaluation.metrics import Metrics
 from mindcv_shufflenet.network import open_network
 from mindcv_shufflenet.options.config import Config, parse_config
+from mindcv_shufflenet.options.names import DATASETS, traits_of
 from mindcv_shufflenet.options.tables import notes_on_options, read_by
 from mindcv_shufflenet.parallel.startup import set_up
 from mindcv_shufflenet.runtime.mode import mode_restored
@@ -20,8 +22,6 @@ from mindcv_shufflenet.weights.provenance import settle
 from mindcv_shufflenet.weights.records import get_pretrained_cfg
 from mindcv_shufflenet.weights.records.base import Record
 
-# Images on which the published scores were measured.
-PUBLISHED_IMAGES = 50_000
 # A difference that other image libraries and rounding make, in percentage points.
 TOLERANCE = 0.2
 
@@ -79,7 +79,13 @@ def verify(options: Mapping[str, Any], *, console: Console | None = None) -> Ver
     """
     record = get_pretrained_cfg(parse_config(options).model)
     read = {name: value for name, value in options.items() if name in read_by("verify")}
-    settled = settle({**read, "model": record.name, "pretrained": not options.get("ckpt_path")})
+    if "dataset" not in read and record.dataset not in DATASETS:
+        raise UserError(
+            f"{record.name} is scored on {record.dataset}, which is no data set here: give --dataset folder and its"
+            " images in class folders"
+        )
+    weights = {"model": record.name, "pretrained": not options.get("ckpt_path")}
+    settled = settle({"dataset": record.dataset, **read, **weights})
     config = settled.config
     machine, adapted = set_up(config)
     split = open_data(config, config.val_split, num_samples=config.num_samples)
@@ -97,49 +103,59 @@ def verify(options: Mapping[str, Any], *, console: Console | None = None) -> Ver
         for text, changes in variations(record):
             metrics = score(config.replace(**changes))
             tried.append(Attempt(text, metrics.top1, metrics.top5))
-    margin = margin_of(record.top1, measured.images)
-    verdict, agrees = _judge(record, measured, margin, tried)
+    margin = margin_of(record.top1, measured.images, record.images)
+    verdict, agrees = _judge(record, measured, margin, tried, config.dataset)
     return Verification(
         record, measured.images, measured.top1, measured.top5, measured.loss, margin, tuple(tried), agrees, verdict
     )
 
 
-def margin_of(top1: float, images: int) -> float:
-    """Return the percentage points within which 95 % of samples of that many of the images score.
+def margin_of(top1: float, images: int, population: int) -> float:
+    """Return the percentage points within which 95 % of samples of ``images`` out of ``population`` images score.
 
-    Normal approximation of a sample without replacement from ``PUBLISHED_IMAGES``, plus ``TOLERANCE``.
+    Normal approximation of a sample without replacement, plus ``TOLERANCE``.
     """
-    share, left = top1 / 100, max(0, 1 - images / PUBLISHED_IMAGES)
+    share, left = top1 / 100, max(0, 1 - images / population)
     return 196 * math.sqrt(left * share * (1 - share) / images) + TOLERANCE
 
 
 def variations(record: Record) -> list[tuple[str, dict[str, Any]]]:
-    """Return changes of the preprocessing, one at a time: what it is called, and the options."""
+    """Return changes of the preprocessing, one at a time: what it is called, and the options.
+
+    Images that are not cropped, such as those of 32 pixels, have no margin whose width may be in doubt.
+    """
     own = record.preprocessing
     other = "opencv" if own.resize_backend == "pillow" else "pillow"
     swapped = "bgr" if own.channel_order == "rgb" else "rgb"
-    resizes = [size for size in (232, 256) if size != own.resize]
+    margins: list[tuple[str, dict[str, Any]]] = []
+    if own.crop_pct < 1:
+        resizes = {232 * own.image_resize // 224, 256 * own.image_resize // 224} - {own.resize}
+        margins = [(f"short side {size}", {"crop_pct": own.image_resize / size}) for size in sorted(resizes)]
+        margins.append(("no crop margin", {"crop_pct": 1.0}))
     return [
         (f"resize by {other}", {"resize_backend": other}),
-        *((f"short side {size}", {"crop_pct": own.image_resize / size}) for size in resizes),
-        ("no crop margin", {"crop_pct": 1.0}),
+        *margins,
         (f"channels {swapped}", {"channel_order": swapped, "mean": own.mean[::-1], "std": own.std[::-1]}),
     ]
 
 
-def _judge(record: Record, measured: Metrics, margin: float, tried: list[Attempt]) -> tuple[str, bool]:
+def _judge(record: Record, measured: Metrics, margin: float, tried: list[Attempt], dataset: str) -> tuple[str, bool]:
     """Say in a sentence or two whether the scores agree and what may explain a gap."""
     gap = measured.top1 - record.top1
     if abs(gap) <= TOLERANCE:
         return f"agrees: {gap:+.2f} points of top-1", True
     reasons = []
-    if measured.images < PUBLISHED_IMAGES:
+    if dataset not in (record.dataset, "folder") and not traits_of(dataset).is_packed:
+        reasons.append(f"other images: these are of {dataset}, and the score is of {record.dataset}")
+    if measured.images < record.images:
         reasons.append(
-            f"partial data: {measured.images:,} of {PUBLISHED_IMAGES:,} images, on which top-1 varies by"
+            f"partial data: {measured.images:,} of {record.images:,} images, on which top-1 varies by"
             f" {margin:.2f} points either way"
         )
     if gap > margin:
         reasons.append("images that are easier than the validation set, as training images are")
+    if record.remark:
+        reasons.append(record.remark)
     better = [attempt for attempt in tried if abs(attempt.top1 - record.top1) < abs(gap)]
     reasons += [f"{attempt.preprocessing} ({attempt.top1:.2f})" for attempt in better if gap < 0]
     agrees = gap >= -margin

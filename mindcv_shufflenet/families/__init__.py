@@ -27,6 +27,11 @@ def models() -> dict[str, Family]:
     return {name: family for family in FAMILIES.values() for name in family.variants}
 
 
+def aliases() -> dict[str, str]:
+    """Return the model that each name of another project means."""
+    return {alias: name for family in FAMILIES.values() for alias, name in family.aliases.items()}
+
+
 def find_family(model: str) -> Family:
     """Return the family of a model.
 
@@ -40,7 +45,7 @@ def find_family(model: str) -> Family:
 
 
 def projects() -> tuple[str, ...]:
-    """Return the names of the projects whose parameter names some family knows, MindSpore's first."""
+    """Return the names of the projects whose parameter names some family knows, our own first."""
     return (OWN, *dict.fromkeys(name for family in FAMILIES.values() for name in family.projects))
 
 

@@ -13,7 +13,7 @@ from mindcv_shufflenet.errors import UserError, check_counts
 from mindcv_shufflenet.families.base import Layers, Plan
 from mindcv_shufflenet.models import layers
 
-# A part of a network: its cells, each of which reads what the one before it puts out.
+# A part of a network: its cells, each of which reads the output of the one before it.
 Chain = tuple[nn.Cell, ...]
 
 
@@ -35,18 +35,20 @@ class Network(nn.Cell):
     """A chain of stages, a last convolution, the mean over all pixels, and a dense layer.
 
     A family's class sets ``stages``, one chain for each stage that its description names, ``last``, the chain behind
-    them, and ``classifier``. The cells of a chain are attributes of the network too, which names their parameters.
+    them, ``head``, the chain behind the mean, and ``classifier``. The cells of a chain are attributes of the network
+    too, which names their parameters.
 
     Args:
         plan: what to build.
-        drop_rate: share of the pooled features that training sets to zero.
+        drop_rate: share of what the classifier reads that training sets to zero. None: ``default_drop_rate``.
 
     Attributes:
         plan: what was built.
         options: the network options, by name.
         drop_rate: as given.
+        default_drop_rate: of the family: what its source trains with.
         feature_info: a list of :class:`FeatureInfo`, of the map of each stage.
-        num_features: channels of the pooled vector.
+        num_features: length of the vector that the classifier reads.
         stride: of the last map: an input of N pixels has a last map of N / stride, rounded up.
 
     Raises:
@@ -55,11 +57,13 @@ class Network(nn.Cell):
 
     stages: tuple[Chain, ...]
     last: Chain = ()
+    head: Chain = ()
     classifier: nn.Cell
+    default_drop_rate = 0.0
 
     def __init__(self, plan: Plan, drop_rate: float | None = None) -> None:
         super().__init__()
-        drop_rate = drop_rate or 0.0
+        drop_rate = self.default_drop_rate if drop_rate is None else drop_rate
         if not 0 <= drop_rate < 1:
             raise UserError(f"drop_rate={drop_rate}: it must be at least 0 and below 1")
         self.plan = plan
@@ -70,8 +74,8 @@ class Network(nn.Cell):
         self.num_features = plan.layers[plan.layers[-1].inputs[0]].channels
         self.stride = max(strides(plan.layers))
 
-    def create_classifier(self, num_classes: int) -> nn.Dense:
-        """Return a dense layer for the pooled features, with newly drawn weights."""
+    def create_classifier(self, num_classes: int) -> nn.Cell:
+        """Return what makes the logits of the features, with newly drawn weights."""
         bias = self.plan.layers[-1].bias
         return nn.Dense(self.num_features, num_classes, weight_init=Normal(0.01), bias_init="zeros", has_bias=bias)
 
@@ -106,23 +110,23 @@ class Network(nn.Cell):
 
         Args:
             x: what :meth:`forward_features` returns.
-            pre_logits: return the pooled features ``[N, num_features]`` instead.
+            pre_logits: return what the classifier reads, ``[N, num_features]``, instead.
             dropout_mask: as :meth:`construct` takes.
         """
-        pooled = layers.global_average(x)
+        features = run(self.head, layers.global_average(x))
         if dropout_mask is not None:
-            pooled = pooled * dropout_mask
+            features = features * dropout_mask
         elif self.dropout is not None:
-            pooled = self.dropout(pooled)
-        return pooled if pre_logits else self.classifier(pooled)
+            features = self.dropout(features)
+        return features if pre_logits else self.classifier(features)
 
     def construct(self, x: Tensor, dropout_mask: Tensor | None = None) -> Tensor:
         """Return the logits ``[N, num_classes]`` of ``[N, in_channels, H, W]``.
 
         Args:
             x: normalised images.
-            dropout_mask: ``[N, num_features]``, factors of the pooled features: 0 or 1 / (1 - drop_rate). A training
-                that can be resumed draws it itself; without one, MindSpore draws while training.
+            dropout_mask: ``[N, num_features]``, factors of what the classifier reads: 0 or 1 / (1 - drop_rate). A
+                training that can be resumed draws it itself; without one, MindSpore draws while training.
         """
         return self.forward_head(self.forward_features(x), False, dropout_mask)
 
@@ -141,8 +145,8 @@ class Network(nn.Cell):
 
         Args:
             x: normalised images ``[N, in_channels, H, W]``.
-            stage: ``backbone`` (the map of the last convolution), ``neck`` (the pooled vector ``[N, C]``) or
-                ``pre_logits`` (the same, not in a tuple).
+            stage: ``backbone`` (the map of the last convolution), ``neck`` (the pooled vector ``[N, C]``), both in a
+                tuple, or ``pre_logits`` (what the classifier reads, ``[N, num_features]``).
 
         Raises:
             UserError: another stage.
@@ -153,7 +157,7 @@ class Network(nn.Cell):
         if stage == "backbone":
             return (last,)
         pooled = layers.global_average(last)
-        return (pooled,) if stage == "neck" else pooled
+        return (pooled,) if stage == "neck" else run(self.head, pooled)
 
 
 class FeatureExtractor(nn.Cell):
@@ -166,6 +170,7 @@ class FeatureExtractor(nn.Cell):
         out_indices: which of its ``feature_info``, in ascending order; None: all.
 
     Attributes:
+        plan: the network's.
         options: the network's.
         feature_info: a list of :class:`FeatureInfo`, of the maps that are returned.
         channels: of each map.
@@ -183,6 +188,7 @@ class FeatureExtractor(nn.Cell):
         if not chosen or any(not isinstance(i, Integral) or not -count <= int(i) < count for i in chosen):
             raise UserError(f"out_indices={out_indices}: give some of 0 to {count - 1}, the maps of feature_info")
         self.out_indices = tuple(sorted({int(index) % count for index in chosen}))
+        self.plan = network.plan
         self.options = network.options
         self.feature_info = [network.feature_info[index] for index in self.out_indices]
         self.channels = tuple(info.channels for info in self.feature_info)
@@ -201,14 +207,14 @@ class FeatureExtractor(nn.Cell):
 
 
 def run(chain: Chain, x: Tensor) -> Tensor:
-    """Return what the last cell of a chain puts out."""
+    """Return the output of the last cell of a chain."""
     for cell in chain:
         x = cell(x)
     return x
 
 
 def run_stages(stages: tuple[Chain, ...], x: Tensor) -> tuple[Tensor, ...]:
-    """Return what each of several chains behind one another puts out."""
+    """Return the output of each of several chains that follow one another."""
     maps: tuple[Tensor, ...] = ()
     for chain in stages:
         for cell in chain:

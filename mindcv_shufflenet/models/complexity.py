@@ -1,29 +1,23 @@
-"""Parameters and multiply-adds of a network, counted on the network itself."""
+"""Parameters and multiply-adds of any network, counted while it computes; ``families/costs.py`` reads a description."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
 from mindcv_shufflenet.errors import checked_keywords
-
-
-class Complexity(NamedTuple):
-    """``parameters``: trainable ones; ``multiply_adds``: of convolutions and dense layers, for one image."""
-
-    parameters: int
-    multiply_adds: int
+from mindcv_shufflenet.families.costs import Complexity
 
 
 @checked_keywords
 def count(network: nn.Cell, image_size: int = 224, in_channels: int = 3) -> Complexity:
     """Count what one image ``[1, in_channels, image_size, image_size]`` costs.
 
-    A convolution costs (kernel area) x (input channels / groups) multiply-adds for each value that it puts out, a
-    dense layer its input channels; BatchNorm, activations and pooling are left out, as in the paper's table 1.
+    Counted as :func:`mindcv_shufflenet.families.costs.layer_costs` does, on every convolution and dense layer that is
+    called, of other programs too.
     """
     macs = 0
 

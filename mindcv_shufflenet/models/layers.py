@@ -4,6 +4,10 @@ Each unit is a plain function over cells that the block owns, so that a paramete
 unit can be computed by one kernel where a device has one.
 """
 
+from collections.abc import Callable, Sequence
+
+import mindspore as ms
+import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import Initializer, Normal
 
@@ -19,9 +23,9 @@ def conv2d(
     """A convolution without bias that keeps the size at stride 1.
 
     Weights start as N(0, s) with s = groups / in_channels unless told otherwise, as in the training code that the
-    paper's authors published.
+    paper's authors published. The class is that of :func:`conv_class`.
     """
-    return nn.Conv2d(
+    return conv_class(in_channels, groups, ms.get_context("device_target"))(
         in_channels,
         out_channels,
         kernel_size,
@@ -33,14 +37,38 @@ def conv2d(
     )
 
 
-def batch_norm(channels: int) -> nn.BatchNorm2d:
+def conv_class(in_channels: int, groups: int, device_target: str) -> type[nn.Conv2d]:
+    """Return what computes a convolution on a device: on Ascend :class:`SlicedConv2d`, if it has groups of channels."""
+    return SlicedConv2d if device_target == "Ascend" and 1 < groups < in_channels else nn.Conv2d
+
+
+class SlicedConv2d(nn.Conv2d):
+    """A convolution with groups, computed group by group on slices of its one parameter.
+
+    mindcv 0.3.1 and newer compute it so, and say that MindSpore lacks such convolutions. MindSpore's CPU has them, so
+    that Ascend is meant is our reading (not run here). On a CPU ``nn.Conv2d`` is faster: with its gradients, this takes
+    1.1 to 1.3 times as long (``benchmarks/channel_shuffle.py``, ``conv g3`` and ``conv g8``).
+    """
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Map ``[N, in_channels, H, W]`` to ``[N, out_channels, H / stride, W / stride]``."""
+        maps = ops.split(x, self.in_channels // self.group, axis=1)
+        weights = ops.split(self.weight, self.out_channels // self.group, axis=0)
+        parts = [
+            ops.conv2d(maps[group], weights[group], stride=self.stride, pad_mode="pad", padding=self.padding)
+            for group in range(self.group)
+        ]
+        return ops.concat(parts, axis=1)
+
+
+def batch_norm(channels: int, epsilon: float = 1e-5) -> nn.BatchNorm2d:
     """BatchNorm whose shift starts at 0.0001, as in the training code of the paper's authors."""
-    return nn.BatchNorm2d(channels, beta_init=0.0001)
+    return nn.BatchNorm2d(channels, eps=epsilon, beta_init=0.0001)
 
 
-def depthwise_conv2d(channels: int, stride: int) -> nn.Conv2d:
-    """A 3x3 convolution of every channel by itself."""
-    return conv2d(channels, channels, 3, stride, groups=channels)
+def depthwise_conv2d(channels: int, stride: int, kernel_size: int = 3) -> nn.Conv2d:
+    """A convolution of every channel by itself."""
+    return conv2d(channels, channels, kernel_size, stride, groups=channels)
 
 
 def norm_relu_depthwise_norm(
@@ -82,31 +110,86 @@ def channel_shuffle_join(even: Tensor, odd: Tensor) -> Tensor:
     return ops.reshape(ops.stack((even, odd), axis=2), (-1, 2 * half, height, width))
 
 
+class Reorder(nn.Cell):
+    """The channels of ``[N, C, H, W]`` in another order: a shuffle of any number of groups.
+
+    The gradient is the inverse order. MindSpore's own gradient of a gather adds up channels that come several times. On
+    a CPU that gather takes 1.4 to 1.6 times as long as this with its gradient, and a transpose of 4 or 5 axes 1.2 to
+    1.5 times (``benchmarks/channel_shuffle.py``, ``g3`` and ``g8``).
+
+    Args:
+        order: of its input, the channels that become its output; each of them once.
+    """
+
+    def __init__(self, order: Sequence[int]) -> None:
+        super().__init__()
+        self.order = Tensor(np.asarray(order, np.int32))
+        self.inverse = Tensor(np.argsort(order).astype(np.int32))
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Return the reordered map."""
+        return ops.gather(x, self.order, 1)
+
+    def bprop(self, x: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor]:  # noqa: ARG002  # MindSpore's signature
+        """Return the gradient of the input."""
+        return (ops.gather(dout, self.inverse, 1),)
+
+
 def global_average(x: Tensor) -> Tensor:
     """The mean of every map, ``[N, C, H, W]`` to ``[N, C]``; on a CPU pooling does it in a quarter of a mean's time."""
     batch, channels, height, width = x.shape
     return ops.reshape(ops.avg_pool2d(x, (height, width)), (batch, channels))
 
 
-def max_pool(padding: str) -> nn.Cell:
-    """A 3x3 max pool with stride 2: ``same`` pads on the right and at the bottom only, ``pad`` on every side."""
-    return PaddedMaxPool() if padding == "pad" else nn.MaxPool2d(3, 2, pad_mode="same")
+# The activations of a description, by kind.
+ACTIVATIONS: dict[str, Callable[[], nn.Cell]] = {
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "leaky_relu": lambda: nn.LeakyReLU(0.1),
+    "hard_swish": nn.HSwish,
+    "hard_sigmoid": nn.HSigmoid,
+    "sigmoid": nn.Sigmoid,
+}
 
 
-class PaddedMaxPool(nn.Cell):
-    """3x3 max pool with stride 2 and one pixel of padding on every side, for inputs that are not negative.
+def max_pool(padding: str, activation: str = "relu") -> nn.Cell:
+    """A 3x3 max pool with stride 2: ``same`` pads on the right and at the bottom only, ``pad`` on every side.
 
-    After a ReLU, zeros can stand for the minus infinity that a padded pool uses. They are put there by concatenation:
-    on a CPU that is three times faster than a pool with ``pad_mode="pad"`` and five times faster than ``ops.pad``,
-    whose gradient does not always end (docs/mindspore.md).
+    ``activation`` is that in front of it. After a ReLU, zeros can stand for the minus infinity that a padded pool uses.
+    """
+    if padding == "same":
+        return nn.MaxPool2d(3, 2, pad_mode="same")
+    return PaddedPool(nn.MaxPool2d(3, 2, pad_mode="valid"), 0.0 if activation == "relu" else float("-inf"))
+
+
+def avg_pool(padding: str) -> nn.Cell:
+    """A 3x3 average pool with stride 2, padded as :func:`max_pool`.
+
+    The padding of ``same`` is left out of the average, and that of ``pad`` counts as zeros, as in PyTorch.
+    """
+    if padding == "same":
+        return nn.AvgPool2d(3, 2, pad_mode="same")
+    return PaddedPool(nn.AvgPool2d(3, 2, pad_mode="valid"), 0.0)
+
+
+class PaddedPool(nn.Cell):
+    """A pool behind one pixel of padding on every side.
+
+    The padding is put there by concatenation: on a CPU that is three times faster than a max pool with
+    ``pad_mode="pad"`` and five times faster than ``ops.pad``, whose gradient does not always end (docs/mindspore.md).
+
+    Args:
+        pool: without padding of its own.
+        value: of the padding.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pool: nn.Cell, value: float) -> None:
         super().__init__()
-        self.pool = nn.MaxPool2d(3, 2, pad_mode="valid")
+        self.pool = pool
+        self.value = value
 
     def construct(self, x: Tensor) -> Tensor:
         batch, channels, height, width = x.shape
-        column = ops.zeros((batch, channels, height, 1), x.dtype)
-        row = ops.zeros((batch, channels, 1, width + 2), x.dtype)
+        column = ops.full((batch, channels, height, 1), self.value, dtype=x.dtype)
+        row = ops.full((batch, channels, 1, width + 2), self.value, dtype=x.dtype)
         return self.pool(ops.concat((row, ops.concat((column, x, column), 3), row), 2))

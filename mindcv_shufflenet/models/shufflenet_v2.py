@@ -1,53 +1,103 @@
 """ShuffleNetV2: its block and its network. The variants stand in ``families/shufflenet_v2.py``.
 
 Source: Ma et al. 2018, "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design", arXiv:1807.11164,
-figure 3.
+figure 3; the appendix for squeeze-and-excitation and the shortcut.
 """
 
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import Normal
 
 from mindcv_shufflenet.families.base import Plan
+from mindcv_shufflenet.families.shufflenet_v2 import SE_REDUCTION
 from mindcv_shufflenet.models import layers
 from mindcv_shufflenet.models.base import Network
+
+
+class SqueezeExcitation(nn.Cell):
+    """Scale each channel by a factor that two dense layers make of the means of all channels.
+
+    Source: Hu et al. 2018, "Squeeze-and-Excitation Networks", arXiv:1709.01507, section 3.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.reduce = nn.Dense(channels, channels // SE_REDUCTION, weight_init=Normal(0.01), bias_init="zeros")
+        self.expand = nn.Dense(channels // SE_REDUCTION, channels, weight_init=Normal(0.01), bias_init="zeros")
+        self.relu = nn.ReLU()
+        self.sigmoid = nn.Sigmoid()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Map ``[N, channels, H, W]`` to the same shape."""
+        scale = self.sigmoid(self.expand(self.relu(self.reduce(layers.global_average(x)))))
+        return x * ops.reshape(scale, (*x.shape[:2], 1, 1))
 
 
 class Block(nn.Cell):
     """One unit of a stage (figure 3 c and d of the paper).
 
-    With stride 1 half of the channels pass untouched; with stride 2 both branches see the whole input. The layouts
-    differ in where the channels are shuffled (``megvii``: at the start of a block, ``torchvision``: at its end) and in
-    how a block of stride 2 divides its output channels between the branches.
+    In a block that keeps the shape half of the channels pass untouched; in one that does not, the first of a stage,
+    both branches see the whole input. The layouts differ in where the channels are shuffled (``megvii``: at the start
+    of a block, ``torchvision``: at its end) and in how the first block divides its output channels between the
+    branches.
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the output.
+        stride: 1 or 2.
+        layout: ``megvii`` or ``torchvision``.
+        activation: a key of ``layers.ACTIVATIONS``.
+        se: scale what the main branch puts out.
+        residual: then add what the main branch has read, where the block keeps the shape.
+        kernel: of the depthwise convolutions.
+        epsilon: of the BatchNorms.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int, layout: str) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        layout: str,
+        *,
+        activation: str = "relu",
+        se: bool = False,
+        residual: bool = False,
+        kernel: int = 3,
+        epsilon: float = 1e-5,
+    ) -> None:
         super().__init__()
+        act = layers.ACTIVATIONS[activation]
         self.shuffle_first = layout == "megvii"
-        middle = out_channels // 2
-        if stride == 1:
-            main_in, main_out = in_channels // 2, middle
+        middle = main_out = out_channels // 2
+        keeps_shape = stride == 1 and in_channels == out_channels
+        if keeps_shape:
+            main_in = in_channels // 2
             self.branch_proj = None
         else:
             main_in = in_channels
-            main_out = out_channels - in_channels if layout == "megvii" else middle
+            if layout == "megvii":
+                main_out = out_channels - in_channels
             proj_out = out_channels - main_out
             self.branch_proj = nn.SequentialCell(
-                layers.depthwise_conv2d(in_channels, stride),
-                layers.batch_norm(in_channels),
+                layers.depthwise_conv2d(in_channels, stride, kernel),
+                layers.batch_norm(in_channels, epsilon),
                 layers.conv2d(in_channels, proj_out, 1),
-                layers.batch_norm(proj_out),
-                nn.ReLU(),
+                layers.batch_norm(proj_out, epsilon),
+                act(),
             )
         self.branch_main = nn.SequentialCell(
             layers.conv2d(main_in, middle, 1),
-            layers.batch_norm(middle),
-            nn.ReLU(),
-            layers.depthwise_conv2d(middle, stride),
-            layers.batch_norm(middle),
+            layers.batch_norm(middle, epsilon),
+            act(),
+            layers.depthwise_conv2d(middle, stride, kernel),
+            layers.batch_norm(middle, epsilon),
             layers.conv2d(middle, main_out, 1),
-            layers.batch_norm(main_out),
-            nn.ReLU(),
+            layers.batch_norm(main_out, epsilon),
+            act(),
         )
+        self.se = SqueezeExcitation(main_out) if se else None
+        self.has_shortcut = residual and keeps_shape
+        self.is_plain = not se and not self.has_shortcut
 
     def construct(self, x: Tensor) -> Tensor:
         """Map ``[N, in_channels, H, W]`` to ``[N, out_channels, H / stride, W / stride]``."""
@@ -57,42 +107,59 @@ class Block(nn.Cell):
             x_proj, x_main = layers.channel_shuffle_split(x)
         else:
             x_proj, x_main = ops.split(x, x.shape[1] // 2, axis=1)
-        conv1, norm1, relu1, depthwise, norm2, conv2, norm3, relu2 = self.branch_main
-        x_main = conv1(x_main)
-        x_main = layers.norm_relu_depthwise_norm(x_main, norm1, relu1, depthwise, norm2)
+        conv1, norm1, act1, depthwise, norm2, conv2, norm3, act2 = self.branch_main
+        shortcut = x_main
+        x_main = conv2(layers.norm_relu_depthwise_norm(conv1(x_main), norm1, act1, depthwise, norm2))
+        if self.is_plain:
+            join = layers.norm_relu_concat if self.shuffle_first else layers.norm_relu_interleave
+            return join(x_proj, x_main, norm3, act2)
+        x_main = act2(norm3(x_main))
+        if self.se is not None:
+            x_main = self.se(x_main)
+        if self.has_shortcut:
+            x_main = x_main + shortcut
         if self.shuffle_first:
-            return layers.norm_relu_concat(x_proj, conv2(x_main), norm3, relu2)
-        return layers.norm_relu_interleave(x_proj, conv2(x_main), norm3, relu2)
+            return ops.concat((x_proj, x_main), axis=1)
+        return layers.channel_shuffle_join(x_proj, x_main)
 
 
 class ShuffleNetV2(Network):
     """ShuffleNetV2 of one variant.
 
     Options: ``layout`` is ``megvii`` (mindcv's parameter names and shapes, classifier without bias) or ``torchvision``
-    (both branches of a stride-2 block make half of its channels, classifier with bias). ``stem`` is ``imagenet``
+    (both branches of a stage's first block make half of its channels, classifier with bias). ``stem`` is ``imagenet``
     (convolution with stride 2 and max pool) or ``cifar`` (stride 1, no pool). ``pool`` is the padding of the max pool:
     ``same`` (right and bottom only, as mindcv pads) or ``pad`` (every side, as Megvii and torchvision do).
+    ``activation`` is ``relu`` or ``leaky_relu`` (slope 0.1). ``se`` and ``residual`` add squeeze-and-excitation and a
+    shortcut to the main branches.
     """
 
     def __init__(self, plan: Plan, drop_rate: float | None = None) -> None:
         super().__init__(plan, drop_rate)
-        blocks, widths = plan.variant
-        layout, stem, pool = (plan.options[name] for name in ("layout", "stem", "pool"))
-        channels = widths[0]
-        self.first_conv = nn.SequentialCell(
-            layers.conv2d(plan.in_channels, channels, 3, stride=1 if stem == "cifar" else 2, weight_init=Normal(0.01)),
-            layers.batch_norm(channels),
-            nn.ReLU(),
-        )
-        self.max_pool = None if stem == "cifar" else layers.max_pool(pool)
+        variant = plan.variant
+        stem, pool, activation = (plan.options[name] for name in ("stem", "pool", "activation"))
+        act = layers.ACTIVATIONS[activation]
+        cells: list[nn.Cell] = []
+        channels, stride = plan.in_channels, 1 if stem == "cifar" else 2
+        for width in (*variant.stem, variant.widths[0]):
+            convolution = layers.conv2d(channels, width, 3, stride=stride, weight_init=Normal(0.01))
+            cells += [convolution, layers.batch_norm(width, variant.epsilon), act()]
+            channels, stride = width, 1
+        self.first_conv = nn.SequentialCell(cells)
+        has_pool = variant.has_pool and stem == "imagenet"
+        self.max_pool = layers.max_pool(pool, activation) if has_pool else None
+        style = {name: plan.options[name] for name in ("layout", "activation", "se", "residual")}
+        style |= {"kernel": variant.kernel, "epsilon": variant.epsilon}
         stages = []
-        for repeats, width in zip(blocks, widths[1:4], strict=True):
-            first = Block(channels, width, 2, layout)
-            stages.append((first, *(Block(width, width, 1, layout) for _ in range(repeats - 1))))
-            channels = width
+        stride = variant.first_stride
+        for repeats, width in zip(variant.blocks, variant.widths[1:-1], strict=True):
+            first = Block(channels, width, stride, **style)
+            stages.append((first, *(Block(width, width, 1, **style) for _ in range(repeats - 1))))
+            channels, stride = width, 2
         self.features = nn.SequentialCell([block for stage in stages for block in stage])
+        last = variant.widths[-1]
         self.conv_last = nn.SequentialCell(
-            layers.conv2d(channels, widths[4], 1), layers.batch_norm(widths[4]), nn.ReLU()
+            layers.conv2d(channels, last, 1), layers.batch_norm(last, variant.epsilon), act()
         )
         self.classifier = self.create_classifier(plan.num_classes)
         self.stages = ((self.first_conv, self.max_pool) if self.max_pool else (self.first_conv,), *stages)

@@ -9,10 +9,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import TypeAdapter, ValidationError, model_validator
+from pydantic import TypeAdapter, ValidationError, ValidationInfo, model_validator
 
 from mindcv_shufflenet.errors import UserError, nearest
 from mindcv_shufflenet.options.annotations import parse_value
+from mindcv_shufflenet.options.group import Purpose
 from mindcv_shufflenet.options.model_name import ModelName
 from mindcv_shufflenet.options.names import traits_of
 from mindcv_shufflenet.options.option import option_of
@@ -61,9 +62,11 @@ class Config(
         return values
 
     @model_validator(mode="after")
-    def _normalises_each_channel(self) -> Self:
+    def _normalises_each_channel(self, info: ValidationInfo) -> Self:
+        verb = Purpose.of(info).verb
         for name in ("mean", "std"):
-            if len(getattr(self, name)) != self.in_channels:
+            is_read = verb is None or verb in option_of(type(self).model_fields[name]).read_by
+            if is_read and len(getattr(self, name)) != self.in_channels:
                 raise ValueError(
                     f"{name} has {len(getattr(self, name))} numbers and in_channels is {self.in_channels}:"
                     f" give one number a channel, such as --{name} {' '.join(['127.5'] * self.in_channels)}"
@@ -131,13 +134,20 @@ class Config(
         return recipe
 
 
-def parse_config(values: Mapping[str, Any], schema: type[Config] = Config, *, is_recorded: bool = False) -> Config:
+def parse_config(
+    values: Mapping[str, Any],
+    schema: type[Config] = Config,
+    *,
+    is_recorded: bool = False,
+    verb: str | None = None,
+) -> Config:
     """Check ``values`` against the schema.
 
     Args:
         values: options by name.
         schema: the class of the options.
         is_recorded: whether a run directory or a weights file has them, whose program may have registered data sets.
+        verb: that reads them; a mean that it does not read need not fit ``in_channels``. None: any.
 
     Raises:
         UserError: an unknown name (with the nearest right one), or a value that is not allowed (with what is).
@@ -147,7 +157,7 @@ def parse_config(values: Mapping[str, Any], schema: type[Config] = Config, *, is
     if odd := [name for name in values if not isinstance(name, str)]:
         raise UserError(f"{odd[0]!r} is no name of an option")
     try:
-        return schema.model_validate(dict(values), context="recorded" if is_recorded else None)
+        return schema.model_validate(dict(values), context=Purpose(is_recorded, verb))
     except ValidationError as error:
         raise UserError(_explain(error.errors(include_url=False)[0], values, schema)) from None
 

@@ -5,12 +5,29 @@ What holds for every option is checked here, what concerns several options of on
 
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 
 from mindcv_shufflenet.options.annotations import leaf_types
 from mindcv_shufflenet.options.option import option_of
+
+
+class Purpose(NamedTuple):
+    """What options are checked for.
+
+    Attributes:
+        is_recorded: whether a run directory or a weights file has them, whose program may have registered data sets.
+        verb: that reads them; None: any.
+    """
+
+    is_recorded: bool = False
+    verb: str | None = None
+
+    @classmethod
+    def of(cls, info: ValidationInfo) -> "Purpose":
+        """Return the purpose of a validation."""
+        return info.context or cls()
 
 
 class OptionGroup(BaseModel):

@@ -40,9 +40,11 @@ def traits_of(dataset: str) -> Traits:
 
 
 # The values of the network options. Each family has its own share of them.
-LAYOUTS = ("megvii", "torchvision")
+LAYOUTS = ("megvii", "torchvision", "mindcv", "mmpretrain", "imgclsmob")
 STEMS = ("imagenet", "cifar")
 POOLS = ("same", "pad")
+ACTIVATIONS = ("relu", "leaky_relu")
+CHANNEL_SHUFFLES = ("deinterleave", "interleave")
 
 # Suffixes of weights files.
 TORCH_SUFFIXES = (".pth", ".pt")

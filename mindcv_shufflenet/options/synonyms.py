@@ -89,9 +89,30 @@ SYNONYMS = {
     "source": "image_path",
 }
 
-# mindcv's names of its recipes for these networks, by its newest and its first releases; ours has the same values.
+# The names that mindcv's repository has had for its recipes of these networks. Ours have the values of its release
+# 0.3.0, or of 0.1.1 for ShuffleNetV1 x1.5 and x2.0, which it dropped then.
 RECIPES_OF_MINDCV = {
-    name: f"shufflenet_v2_x{width.replace('.', '_')}"
-    for width in ("0.5", "1.0", "1.5", "2.0")
-    for name in (f"shufflenet_v2_{width}_ascend", f"shufflenet_v2_x{width}_ascend")
+    name: ours
+    for ours, names in (
+        ("shufflenet_v1_g3_x0_5", ("shufflenet_v1_0.5_ascend", "shufflenet_v1_g3_x0.5_ascend")),
+        ("shufflenet_v1_g3_x1_0", ("shufflenet_v1_1.0_ascend", "shufflenet_v1_g3_x1.0_ascend")),
+        ("shufflenet_v1_g3_x1_5", ("shufflenet_v1_1.5_ascend",)),
+        ("shufflenet_v1_g3_x2_0", ("shufflenet_v1_2.0_ascend",)),
+        ("shufflenet_v2_x0_5", ("shufflenet_v2_0.5_ascend", "shufflenet_v2_x0.5_ascend")),
+        ("shufflenet_v2_x1_0", ("shufflenet_v2_1.0_ascend", "shufflenet_v2_x1.0_ascend")),
+        ("shufflenet_v2_x1_5", ("shufflenet_v2_1.5_ascend", "shufflenet_v2_x1.5_ascend")),
+        ("shufflenet_v2_x2_0", ("shufflenet_v2_2.0_ascend", "shufflenet_v2_x2.0_ascend")),
+        ("mobilenet_v1_025", ("mobilenet_v1_0.25_ascend", "mobilenet_v1_0.25_gpu")),
+        ("mobilenet_v1_050", ("mobilenet_v1_0.5_ascend", "mobilenet_v1_0.5_gpu")),
+        ("mobilenet_v1_075", ("mobilenet_v1_0.75_ascend", "mobilenet_v1_0.75_gpu")),
+        ("mobilenet_v1_100", ("mobilenet_v1_1.0_ascend", "mobilenet_v1_1.0_gpu")),
+        ("mobilenet_v1_025", ("mobilenetv1_025_ascend", "mobilenetv1_025_gpu")),
+        ("mobilenet_v1_050", ("mobilenetv1_050_ascend", "mobilenetv1_050_gpu")),
+        ("mobilenet_v1_075", ("mobilenetv1_075_ascend", "mobilenetv1_075_gpu")),
+        ("mobilenet_v1_100", ("mobilenetv1_100_ascend", "mobilenetv1_100_gpu")),
+        ("mobilenet_v2_075", ("mobilenet_v2_0.75_ascend", "mobilenetv2_075_ascend")),
+        ("mobilenet_v2_100", ("mobilenet_v2_1.0_ascend", "mobilenetv2_100_ascend")),
+        ("mobilenet_v2_140", ("mobilenet_v2_1.4_ascend", "mobilenetv2_140_ascend")),
+    )
+    for name in names
 }

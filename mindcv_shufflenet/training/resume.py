@@ -1,6 +1,7 @@
 """Resume: compare the stopped run with the present one, and bring network and optimizer to where it was."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from mindspore import nn
 
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.families import find_family
 from mindcv_shufflenet.options.config import parse_config
 from mindcv_shufflenet.options.tables import names_of, neutral, paths
 from mindcv_shufflenet.storage.run_directory import RunDirectory
@@ -55,13 +57,20 @@ def resume(
 
 def _check_same_network(source: ResumePoint, now: Circumstances) -> None:
     """Refuse a network whose options differ."""
-    stopped = source.state.circumstances.config
-    for name in ("model", *names_of("network")):
-        if stopped.get(name) != now.config[name]:
+    stopped, here = (_network_options(config) for config in (source.state.circumstances.config, now.config))
+    for name, was in stopped.items():
+        if was != here[name]:
             raise UserError(
-                f"{source.path} was trained with {name}={stopped.get(name)} and {name} is {now.config[name]} now;"
-                f" give --{name} {stopped.get(name)}, or start anew"
+                f"{source.path} was trained with {name}={was} and {name} is {here[name]} now;"
+                f" give --{name} {was}, or start anew"
             )
+
+
+def _network_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The model and its network options. Those that a run of an earlier version has not recorded had their defaults."""
+    model = str(config["model"])
+    known = {name: config.get(name) for name in names_of("network")}
+    return {"model": model, **known, **find_family(model).resolve(model, known)}
 
 
 def _check_same_classes(folder: Path, class_to_index: dict[str, int]) -> None:

@@ -1,9 +1,13 @@
-"""Weights from one layout of a network into another, exactly, and BatchNorm that was folded. numpy is all it needs.
+"""Network options by the shapes of parameters, conversion to other network options, and folded BatchNorm.
 
 Shuffling at the start of a block and at its end is the same network under another numbering of the channels, so a model
 whose parameters have the same shapes in both layouts converts by reordering channels alone (``relabel.py``). Where the
-shapes differ, no weights of one layout are weights of the other.
+shapes differ, no weights of one layout are weights of the other. numpy is all it needs.
 """
+
+from collections.abc import Hashable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -13,91 +17,147 @@ from mindcv_shufflenet.families.base import OWN, Family, Layer, Layers, norms
 from mindcv_shufflenet.weights.names import NORM_PARAMETERS, Arrays, parameter_shapes, read_sizes
 from mindcv_shufflenet.weights.relabel import relabel
 
-# BatchNorm's epsilon in every one of the projects.
-_EPSILON = 1e-5
 
+def find_options(arrays: Arrays, family: Family, models: Sequence[str], project: str) -> dict[str, Any]:
+    """Infer network options from the shapes of parameters under MindSpore's names.
 
-def find_layout(arrays: Arrays, family: Family, project: str) -> str | None:
-    """Tell the layout of parameters under MindSpore's names.
-
-    The shapes tell, if they are those of some variant in one layout alone. Else the project tells, and for MindSpore's
-    names whether the last layer has a bias.
+    Args:
+        arrays: the parameters; some may be missing.
+        family: that the network belongs to.
+        models: that it may be.
+        project: whose names the parameters have had. Its options decide what the shapes leave open.
 
     Returns:
-        The layout; None where nothing tells, or the family has no layouts.
+        The options of which one value alone fits.
     """
-    known = family.options.get("layout", ())
-    model = next(iter(family.variants))
-    sizes = read_sizes(arrays, family.describe(model))
-    fitting = [
-        layout
-        for layout in known
-        if any(_fits(arrays, family.describe(model, layout=layout, **sizes)) for model in family.variants)
+    sizes = read_sizes(arrays, family.describe(models[0]))
+    fits: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    for model in models:
+        for options in family.combinations(shaping_options(family, model)):
+            chosen = family.resolve(model, options)
+            mismatch = _mismatch(arrays, family.describe(model, **chosen, **sizes))
+            fits.setdefault(mismatch, []).append({name: chosen[name] for name in options})
+    best = fits[min(fits)]
+    theirs = {} if project == OWN else family.projects[project].options
+    best = [options for options in best if options.items() <= {**options, **theirs}.items()] or best
+    return {name: best[0][name] for name in best[0] if all(options.get(name) == best[0][name] for options in best)}
+
+
+def shaping_options(family: Family, model: str) -> list[str]:
+    """Return the options on whose values the shapes of a model's parameters depend."""
+    return _shaping_options(family, model, family.variants[model])
+
+
+@lru_cache(maxsize=256)
+def _shaping_options(family: Family, model: str, _: Hashable) -> list[str]:
+    """The same; the last argument is the row of the family's table, which another one may replace."""
+    own = family.resolve(model, {})
+
+    def shapes(**options: Any) -> dict[str, tuple[int, ...]]:
+        return parameter_shapes(family.describe(model, **(own | options)))
+
+    plain = shapes()
+    return [name for name, values in family.options.items() if any(shapes(**{name: v}) != plain for v in values)]
+
+
+def fitting_models(arrays: Arrays, family: Family) -> list[str]:
+    """Return the models of a family in whose network parameters under MindSpore's names fit, with some options."""
+    sizes = read_sizes(arrays, family.describe(next(iter(family.variants))))
+
+    def fits(model: str, options: Mapping[str, Any]) -> bool:
+        layers = family.describe(model, **family.resolve(model, options), **sizes)
+        return _mismatch(arrays, layers)[0] == 0
+
+    return [
+        model
+        for model in family.variants
+        if any(fits(model, options) for options in family.combinations(shaping_options(family, model)))
     ]
-    layouts = fitting or [*known]
-    if len(layouts) > 1 and project != OWN:
-        return family.projects[project].options.get("layout")
-    if len(layouts) > 1:
-        dense = {layout: family.describe(model, layout=layout)[-1] for layout in layouts}
-        layouts = [
-            layout
-            for layout, last in dense.items()
-            if f"{last.name}.weight" in arrays and (f"{last.name}.bias" in arrays) == last.bias
-        ]
-    return layouts[0] if len(layouts) == 1 else None
 
 
-def _fits(arrays: Arrays, layers: Layers) -> bool:
-    """Whether parameters have a network's shapes, as far as it has them."""
-    return all(arrays[name].shape == shape for name, shape in parameter_shapes(layers).items() if name in arrays)
+def _mismatch(arrays: Arrays, layers: Layers) -> tuple[int, int]:
+    """How many parameters do not fit a description, and how many of its layers have none."""
+    shapes = parameter_shapes(layers)
+    wrong = sum(shapes.get(name) != value.shape for name, value in arrays.items())
+    wrong += sum(
+        layer.bias and f"{layer.name}.weight" in arrays and f"{layer.name}.bias" not in arrays for layer in layers
+    )
+    there = {name.rpartition(".")[0] for name in arrays}
+    return wrong, sum(bool(layer.name) and layer.name not in there for layer in layers)
 
 
-def change_layout(arrays: Arrays, model: str, source: str | None, target: str | None) -> tuple[Arrays, list[str]]:
-    """Convert parameters under MindSpore's names from one layout to the other.
+def change_options(
+    arrays: Arrays, model: str, source: Mapping[str, Any], target: Mapping[str, Any]
+) -> tuple[Arrays, list[str]]:
+    """Convert parameters under MindSpore's names to other network options.
 
     Args:
         arrays: the parameters; some may be missing.
         model: the network's name.
-        source: their layout.
-        target: the layout to convert to.
+        source: its network options.
+        target: those to convert to.
 
     Returns:
-        The parameters, and a line for each thing that the target's layout does otherwise.
+        The parameters, and a line for each thing that the target's network does otherwise.
 
     Raises:
-        UserError: the model has parameters of other shapes in the other layout.
+        UserError: no parameters with the target's options compute what these do.
     """
-    if source == target:
-        return arrays, []
     family = find_family(model)
-    sizes = read_sizes(arrays, family.describe(model, layout=source))
-    there, here = (family.describe(model, layout=layout, **sizes) for layout in (source, target))
+    sizes = read_sizes(arrays, family.describe(model, **source))
+    there, here = (family.describe(model, **options, **sizes) for options in (source, target))
+    if there == here:
+        return arrays, []
+    old, new = source.get("layout"), target.get("layout")
     if reshaped := _reshaped(there, here):
         others = f" and {len(reshaped) - 1} more have" if len(reshaped) > 1 else " has"
         able = [
             name
             for name in family.variants
-            if not _reshaped(*(family.describe(name, layout=layout) for layout in (source, target)))
+            if not _reshaped(*(family.describe(name, **options) for options in (source, target)))
         ]
         raise UserError(
-            f"weights of layout {source} cannot become {target} in {model}: {reshaped[0]}{others} another shape there;"
+            f"weights of layout {old} cannot become {new} in {model}: {reshaped[0]}{others} another shape there;"
             f" only {', '.join(able) or 'no model'} {'convert' if len(able) > 1 else 'converts'}."
-            f" Leave --layout {source}"
+            f" Leave --layout {old}"
         )
-    converted = relabel(arrays, there, here)
+    try:
+        converted = relabel(arrays, there, here)
+    except ValueError:
+        changed = ", ".join(f"{name}={value}" for name, value in target.items() if value != source.get(name))
+        raise UserError(
+            f"weights of {model} cannot become weights with {changed}: no order of the channels computes the same;"
+            " leave it as it is"
+        ) from None
     notes = []
-    for old, new in zip(_dense(there), _dense(here), strict=True):
-        weight, bias = arrays.get(f"{new.name}.weight"), f"{new.name}.bias"
-        if new.bias and not old.bias and weight is not None:
+    for before, after in zip(_dense(there), _dense(here), strict=True):
+        weight, bias = arrays.get(f"{after.name}.weight"), f"{after.name}.bias"
+        if after.bias and not before.bias and weight is not None:
             converted[bias] = np.zeros(len(weight), weight.dtype)
-            notes.append(f"the {new.name}'s bias, which layout {source} has not, is zero")
-        elif old.bias and not new.bias and bias in converted:
+            notes.append(f"the {after.name}'s bias, which layout {old} has not, is zero")
+        elif before.bias and not after.bias and bias in converted:
             largest = np.abs(converted.pop(bias)).max()
             notes.append(
-                f"the {new.name}'s bias, which layout {target} has not, is left out: every logit loses its own"
-                f" (at most {largest:.3g} either way); --layout {source} keeps it"
+                f"the {after.name}'s bias, which layout {new} has not, is left out: every logit loses its own"
+                f" (at most {largest:.3g} either way); --layout {old} keeps it"
             )
     return converted, notes
+
+
+def reachable(model: str, source: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
+    """Whether weights with some network options become weights with others that compute the same.
+
+    A classifier's bias, which one of them has and the other has not, does not matter.
+    """
+    family = find_family(model)
+    there, here = (family.describe(model, **options) for options in (source, target))
+    if _reshaped(there, here):
+        return False
+    try:
+        relabel({}, there, here)
+    except ValueError:
+        return False
+    return True
 
 
 def _reshaped(there: Layers, here: Layers) -> list[str]:
@@ -125,6 +185,7 @@ def unfold(arrays: Arrays, layers: Layers) -> tuple[Arrays, bool]:
     """
     unfolded = dict(arrays)
     identities = 0
+    epsilons = {layer.name: layer.epsilon for layer in layers}
     for conv, norm in norms(layers).items():
         if f"{conv}.weight" not in arrays:
             continue
@@ -134,7 +195,7 @@ def unfold(arrays: Arrays, layers: Layers) -> tuple[Arrays, bool]:
             shift = np.asarray((0 if bias is None else bias) + arrays.get(beta, np.float32(0)))
             if shift.ndim:
                 zeros = np.zeros_like(shift)
-                identity = (zeros + 1, shift, zeros, zeros + np.float32(1 - _EPSILON))
+                identity = (zeros + 1, shift, zeros, zeros + np.float32(1 - epsilons[norm]))
                 unfolded |= dict(zip((gamma, beta, mean, variance), identity, strict=True))
                 identities += 1
         elif bias is not None and mean in arrays:  # BatchNorm takes the mean off again

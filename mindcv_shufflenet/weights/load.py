@@ -10,7 +10,7 @@ from mindspore import Tensor, nn
 from mindcv_shufflenet.errors import UserError, checked_keywords
 from mindcv_shufflenet.families.base import OWN, Family, Layers
 from mindcv_shufflenet.weights.formats import read_file
-from mindcv_shufflenet.weights.layout import find_layout, unfold
+from mindcv_shufflenet.weights.layout import find_options, unfold
 from mindcv_shufflenet.weights.metadata import Metadata, parse_metadata
 from mindcv_shufflenet.weights.names import Arrays, read_sizes, recognise
 
@@ -23,7 +23,7 @@ class Weights(NamedTuple):
         family: of the network that they are of.
         layers: the description of a variant with layers of these names; its shapes may be others.
         project: whose names the file has.
-        layout: the network's; None where the file does not tell, or the family has no layouts.
+        shaped: the network options that the shapes of the parameters tell.
         source: the file, for messages.
         unfolded: the file's BatchNorms were folded into its convolutions and stand beside them again.
         metadata: what the file says of its network; None where it says nothing.
@@ -35,7 +35,7 @@ class Weights(NamedTuple):
     family: Family
     layers: Layers
     project: str
-    layout: str | None
+    shaped: Mapping[str, Any]
     source: str
     unfolded: bool
     metadata: Metadata | None
@@ -50,10 +50,15 @@ class Weights(NamedTuple):
         return {name: told[name] for name in (*self.family.options, "in_channels") if name in told}
 
     @property
+    def layout(self) -> str | None:
+        """The network's layout; None where the file does not tell, or the family has no layouts."""
+        return self.network_options.get("layout")
+
+    @property
     def shown(self) -> dict[str, Any]:
         """What names, shapes and graph of the file tell of how its network computes, as :attr:`network_options`."""
         project = {} if self.project == OWN else self.family.projects[self.project].options
-        return {**project, **({"layout": self.layout} if self.layout else {}), **self.options}
+        return {**project, **self.shaped, **self.options}
 
     @property
     def classifier(self) -> str:
@@ -63,6 +68,13 @@ class Weights(NamedTuple):
     @property
     def num_classes(self) -> int | None:
         """The classes that the classifier tells apart; None where the file has none."""
+        if self.metadata and self.metadata.classes:  # of a training here: all outputs are told by name
+            return self.outputs
+        return self.family.classes_of_outputs.get(self.outputs or 0, self.outputs)
+
+    @property
+    def outputs(self) -> int | None:
+        """The length of the logits. Some published weights have outputs behind those of the classes."""
         return read_sizes(self.arrays, self.layers).get("num_classes")
 
     @property
@@ -85,15 +97,19 @@ def read_weights(path: str | os.PathLike[str], key: str | None = None) -> Weight
         raise UserError(f"{type(path).__name__} is no weights: give a file's path")
     source = str(path)
     file = read_file(path, key)
-    project, arrays, family, layers = recognise(file.arrays, source)
-    arrays, unfolded = unfold(arrays, layers)
+    found = recognise(file.arrays, source)
+    arrays, unfolded = unfold(found.arrays, found.layers)
     metadata, notes = None, file.notes
+    if found.left_out:
+        notes = [*notes, f"{source}: {found.left_out[0]}{_more(found.left_out)} of other parts of it are left out"]
     try:
         metadata = parse_metadata(file.metadata) if file.metadata else None
     except ValueError as error:
         notes = [*notes, f"what {source} tells of its network is not read: {error}"]
-    layout = (metadata and metadata.options.get("layout")) or find_layout(arrays, family, project)
-    return Weights(arrays, family, layers, project, layout, source, unfolded, metadata, file.options, notes)
+    shaped = find_options(arrays, found.family, found.models, found.project)
+    return Weights(
+        arrays, found.family, found.layers, found.project, shaped, source, unfolded, metadata, file.options, notes
+    )
 
 
 @checked_keywords
@@ -123,6 +139,11 @@ def load_weights(
         weights = read_weights(weights)
     if isinstance(allow_missing, str):
         allow_missing = [allow_missing]
+    plan = getattr(network, "plan", None)
+    if plan and plan.family is not weights.family:
+        raise UserError(
+            f"{weights.source} has weights of {weights.family.title}, and the network is of {plan.family.title}"
+        )
     target = {parameter.name: parameter for parameter in network.get_parameters()}
     for pattern in allow_missing:
         if not fnmatch.filter(target, pattern):
@@ -132,6 +153,7 @@ def load_weights(
         left_out = (*left_out, f"{weights.classifier}.")
         allow_missing = (*allow_missing, f"{weights.classifier}.*")
     source = {name: value for name, value in weights.arrays.items() if not name.startswith(tuple(left_out))}
+    source, unused = _without_unused_outputs(source, weights, target)
     layout = getattr(network, "options", {}).get("layout")
     if weights.layout and layout and weights.layout != layout:
         raise UserError(
@@ -143,12 +165,22 @@ def load_weights(
     refused = [name for name in missing if not any(fnmatch.fnmatchcase(name, pattern) for pattern in allow_missing)]
     if refused:
         raise UserError(
-            f"{weights.source} lacks {refused[0]}{_more(refused)}; is it of another model or layout?"
+            f"{weights.source} lacks {refused[0]}{_more(refused)}; {_reason(network, refused)}"
             " train and convert take --allow_missing PATTERN for what may be missing"
         )
     for name, value in source.items():
         target[name].set_data(Tensor(value, target[name].dtype))
-    return _notes(weights, missing) + _mismatch_notes(network, weights)
+    return unused + _notes(weights, missing) + _mismatch_notes(network, weights)
+
+
+def _without_unused_outputs(source: Arrays, weights: Weights, target: dict[str, Tensor]) -> tuple[Arrays, list[str]]:
+    """Leave out the outputs behind those of the classes if the network has none, and say so."""
+    names = [name for name in source if name.rpartition(".")[0] == weights.classifier and name in target]
+    classes, outputs = weights.num_classes, weights.outputs
+    if classes == outputs or not names or any(target[name].shape[0] != classes for name in names):
+        return source, []
+    note = f"{weights.source} has {outputs} outputs, of which {classes} are classes; the others are left out"
+    return source | {name: source[name][:classes] for name in names}, [note]
 
 
 def _check_shapes(weights: Weights, source: Arrays, target: dict[str, Tensor]) -> None:
@@ -169,6 +201,15 @@ def _check_shapes(weights: Weights, source: Arrays, target: dict[str, Tensor]) -
         )
 
 
+def _reason(network: nn.Cell, missing: list[str]) -> str:
+    """Why weights may lack parameters: a detector's have the stages alone."""
+    stages = [cell for chain in getattr(network, "stages", ()) for cell in chain]
+    own = {parameter.name for cell in stages for parameter in cell.get_parameters()}
+    if own and own.isdisjoint(missing):
+        return "it has all of the stages, and create_model(..., features_only=True) takes these alone;"
+    return "is it of another model or layout?"
+
+
 def _notes(weights: Weights, missing: list[str]) -> list[str]:
     notes = [*weights.notes]
     if weights.project != OWN:
@@ -187,8 +228,10 @@ def _notes(weights: Weights, missing: list[str]) -> list[str]:
 
 def _mismatch_notes(network: nn.Cell, weights: Weights) -> list[str]:
     """Return a note if the network's options differ from those of the weights."""
-    ours = getattr(network, "options", {})
-    trained = weights.family.effective(next(iter(weights.family.variants)), ours | weights.network_options)
+    if not (plan := getattr(network, "plan", None)):
+        return []
+    ours = plan.options
+    trained = weights.family.effective(plan.model, ours | weights.network_options)
     other = [name for name in weights.network_options if name in ours and trained.get(name, ours[name]) != ours[name]]
     if not other:
         return []

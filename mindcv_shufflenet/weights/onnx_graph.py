@@ -1,30 +1,35 @@
-"""A known network found in an ONNX graph by the way its convolutions are connected, whatever their weights are called.
+"""A known network found in an ONNX graph by its connections (``skeleton.py``), whatever its weights are called.
 
-A description and a graph are both reduced to their convolutions: the shape of each one's weights, and the convolutions
-that it reads without another one in between.
+What a graph does not tell, such as the shuffle of one that takes images of any size, is as the family's default has it.
 """
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import onnx
-from onnx import helper
+from onnx import TensorProto, helper, numpy_helper
 
 from mindcv_shufflenet.families import FAMILIES
 from mindcv_shufflenet.families.base import OWN, Family, Layers, norms
+from mindcv_shufflenet.weights.layout import shaping_options
 from mindcv_shufflenet.weights.names import NORM_PARAMETERS, Arrays, parameter_shapes, translate
+from mindcv_shufflenet.weights.skeleton import Conv, Producers, Skeleton, agreement, join, pair, parts_of, reduce
 
 # Operations that reorder channels.
 _SHUFFLING = ("Transpose", "Gather")
+# Pools, and the kind of layer that they are where their windows overlap; else they make a mean.
+_POOLING = {"MaxPool": "max_pool", "AveragePool": "avg_pool"}
 # Operations with several maps as inputs. The others take one map, and sizes or constants behind it.
 _JOINING = ("Concat", "QLinearConcat", "Add", "QLinearAdd", "Sum", "Mul", "QLinearMul")
+# Operations that tell a network option, and the kind of layer that they are: a leaky activation, and an addition of
+# maps. The addition of a constant, such as a bias, is none.
+_TELLING = {
+    "LeakyRelu": "leaky_relu", "QLinearLeakyRelu": "leaky_relu", "Add": "add", "QLinearAdd": "add", "Sum": "add",
+}  # fmt: skip
 # Convolutions, and which of their inputs are weights and bias.
 _CONV_INPUTS = {"Conv": (1, 2), "QLinearConv": (3, 8)}
 # Operations that may stand between a matrix product and the addition of its bias.
 _PASSING = ("Identity", "Cast", "QuantizeLinear", "DequantizeLinear", "Add", "QLinearAdd")
-
-# The convolutions that something reads, and whether channels are reordered on every way from there.
-Producers = dict[int, bool]
 
 
 class Structure(NamedTuple):
@@ -37,28 +42,6 @@ class Structure(NamedTuple):
 
     arrays: Arrays
     options: dict[str, str]
-
-
-class _Conv(NamedTuple):
-    """A convolution: the shape of its weights, its stride, and what it reads, by position among the convolutions."""
-
-    shape: tuple[int, ...]
-    stride: int
-    producers: Producers
-
-
-class _Skeleton(NamedTuple):
-    """A network without its weights.
-
-    Attributes:
-        convs: the convolutions, in an order of computation.
-        pools: the padding of each max pool.
-        dense: the number of dense layers.
-    """
-
-    convs: list[_Conv]
-    pools: list[str]
-    dense: int
 
 
 class _Constants(NamedTuple):
@@ -114,100 +97,94 @@ def follow(graph: onnx.GraphProto, arrays: Arrays, origin: dict[str, str]) -> St
     )
 
 
-def _matches(graph: _Skeleton, sizes: dict[str, int]) -> Iterator[_Match]:
+def _matches(graph: Skeleton, sizes: dict[str, int]) -> Iterator[_Match]:
     """Every choice of model and network options that the graph fits."""
+    for family, model, options in _candidates(graph, sizes):
+        layers = family.describe(model, **options, **sizes)
+        skeleton, names = reduce(layers)
+        place = pair(graph, skeleton)
+        if place is not None:
+            count = agreement(graph, skeleton, place)
+            yield _Match(count, family, model, options, layers, dict(zip(names, place, strict=True)))
+
+
+def _candidates(graph: Skeleton, sizes: dict[str, int]) -> Iterator[tuple[Family, str, dict[str, Any]]]:
+    """Every choice of model and network options whose layers have weights of the graph's shapes, in any order."""
+    wanted = sorted(conv.shape for conv in graph.convs)
     for family in FAMILIES.values():
         for model in family.variants:
-            for options in family.combinations():
+            shaping = shaping_options(family, model)
+            others = family.combinations([name for name in family.options if name not in shaping])
+            for options in family.combinations(shaping):
                 layers = family.describe(model, **options, **sizes)
-                skeleton, names = _reduce(layers)
-                place = _pair(graph, skeleton)
-                if place is not None:
-                    agreement = _agreement(graph, skeleton, place)
-                    yield _Match(agreement, family, model, options, layers, dict(zip(names, place, strict=True)))
+                shapes = parameter_shapes(layers)
+                dense = sum(layer.kind == "dense" for layer in layers)
+                convs = sorted(shapes[f"{layer.name}.weight"] for layer in layers if layer.kind == "conv")
+                if convs == wanted and len(graph.biases) in (0, dense):
+                    usual = family.resolve(model, options).items()  # first, and so taken where the graph does not tell
+                    for more in sorted(others, key=lambda more: len(more.items() - usual)):
+                        yield family, model, options | more
 
 
-def _reduce(layers: Layers) -> tuple[_Skeleton, list[str]]:
-    """A description's skeleton, and the name of each of its convolutions."""
-    shapes = parameter_shapes(layers)
-    convs: list[_Conv] = []
-    names: list[str] = []
-    reach: list[Producers] = []
-    for layer in layers:
-        producers = _join([reach[x] for x in layer.inputs], layer.is_reordering)
-        if layer.kind == "conv":
-            reach.append({len(convs): False})
-            convs.append(_Conv(shapes[f"{layer.name}.weight"], layer.stride, producers))
-            names.append(layer.name)
-        else:
-            reach.append(producers)
-    pools = [layer.padding for layer in layers if layer.kind == "max_pool"]
-    return _Skeleton(convs, pools, sum(layer.kind == "dense" for layer in layers)), names
-
-
-def _join(inputs: list[Producers], is_reordering: bool) -> Producers:
-    """What is read through several inputs: a way on which no channels are reordered goes before the others."""
-    joined: Producers = {}
-    for producers in inputs:
-        for conv, reordered in producers.items():
-            joined[conv] = (reordered or is_reordering) and joined.get(conv, True)
-    return joined
-
-
-def _pair(graph: _Skeleton, description: _Skeleton) -> list[int] | None:
-    """The graph's convolution for each one of a description: of that shape, and reading the same ones."""
-    if len(graph.convs) != len(description.convs) or graph.dense not in (0, description.dense):
-        return None
-    waiting: dict[tuple[tuple[int, ...], frozenset[int]], list[int]] = {}
-    for position, conv in enumerate(graph.convs):
-        waiting.setdefault((conv.shape, frozenset(conv.producers)), []).append(position)
-    place: list[int] = []
-    for conv in description.convs:
-        found = waiting.get((conv.shape, frozenset(place[producer] for producer in conv.producers)))
-        if not found:
-            return None
-        place.append(found.pop(0))
-    return place
-
-
-def _agreement(graph: _Skeleton, description: _Skeleton, place: list[int]) -> int:
-    """In how many strides, reorderings and pools a graph and a description agree."""
-    count = int(graph.pools == description.pools)
-    for conv, position in zip(description.convs, place, strict=True):
-        theirs = graph.convs[position]
-        count += conv.stride == theirs.stride
-        count += sum(theirs.producers[place[producer]] == reordered for producer, reordered in conv.producers.items())
-    return count
-
-
-def _read(graph: onnx.GraphProto, arrays: Arrays, origin: dict[str, str]) -> tuple[_Skeleton, list[_Constants]]:
+def _read(graph: onnx.GraphProto, arrays: Arrays, origin: dict[str, str]) -> tuple[Skeleton, list[_Constants]]:
     """The skeleton of a graph, and the weights of each of its convolutions."""
     reach: dict[str, Producers] = {}
     made: dict[str, int] = {}
-    convs: list[_Conv] = []
+    convs: list[Conv] = []
     constants: list[_Constants] = []
-    pools: list[str] = []
+    pools: list[tuple[str, str]] = []
+    shuffles: list[int] = []
+    kinds: set[str] = set()
+    integers = _integers(graph)
+    shapes: dict[str, list[int]] = {}  # of what a reshape puts out
     for node in graph.node:
         names, attributes = list(node.input), _attributes(node)
         read = names if node.op_type in _JOINING else names[: node.op_type != "Shape"]
-        producers = _join([reach.get(name, {}) for name in read], node.op_type in _SHUFFLING)
+        producers = join([reach.get(name, {}) for name in read], node.op_type in _SHUFFLING)
         weight_place, bias_place = _CONV_INPUTS.get(node.op_type, (0, 0))
         if node.op_type in _CONV_INPUTS and names[weight_place] in origin:
             weight = origin[names[weight_place]]
             bias = origin.get(names[bias_place]) if len(names) > bias_place else None
             made[node.output[0]] = len(convs)
-            convs.append(_Conv(arrays[weight].shape, attributes.get("strides", [1])[0], producers))
+            convs.append(Conv(arrays[weight].shape, attributes.get("strides", [1])[0], producers))
             constants.append(_Constants(weight, bias, []))
             producers = {made[node.output[0]]: False}
         elif node.op_type == "BatchNormalization" and names[0] in made:
             constants[made[names[0]]].norm.extend(origin.get(name, name) for name in names[1:5])
-        elif node.op_type == "MaxPool":
-            pools.append("pad" if list(attributes.get("pads", ())) == [1, 1, 1, 1] else "same")
+        elif node.op_type in _POOLING and max(attributes["kernel_shape"]) > attributes.get("strides", [1])[0]:
+            padding = "pad" if list(attributes.get("pads", ())) == [1, 1, 1, 1] else "same"
+            pools.append((_POOLING[node.op_type], padding))
+        elif node.op_type == "Reshape" and names[1] in integers:
+            shapes[node.output[0]] = integers[names[1]]
+        elif node.op_type == "Transpose" and producers:
+            is_view = names[0] in shapes and list(attributes.get("perm", ()))[:3] == [0, 2, 1]
+            shuffles.append(shapes[names[0]][1] if is_view else 0)
+        elif node.op_type == "Gather" and producers:
+            shuffles.append(parts_of(integers.get(names[1], [])))
+        kind = _TELLING.get(node.op_type)
+        if kind and (kind != "add" or sum(bool(reach.get(name)) for name in names) > 1):
+            kinds.add(kind)
         reach |= dict.fromkeys(node.output, producers)
-    return _Skeleton(convs, pools, len(_dense(graph))), constants
+    biases = ["dense.bias" in _dense_weights("dense", node, graph, arrays, origin) for node in _dense(graph)]
+    return Skeleton(convs, pools, shuffles, biases, kinds), constants
 
 
-def _sizes(skeleton: _Skeleton, graph: onnx.GraphProto, arrays: Arrays, origin: dict[str, str]) -> dict[str, int]:
+def _integers(graph: onnx.GraphProto) -> dict[str, list[int]]:
+    """The lists of integers in a graph, which are shapes and indices, by name."""
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    tensors |= {
+        node.output[0]: node.attribute[0].t
+        for node in graph.node
+        if node.op_type == "Constant" and node.attribute[0].name == "value"
+    }
+    return {
+        name: numpy_helper.to_array(tensor).tolist()
+        for name, tensor in tensors.items()
+        if tensor.data_type in (TensorProto.INT64, TensorProto.INT32) and len(tensor.dims) == 1
+    }
+
+
+def _sizes(skeleton: Skeleton, graph: onnx.GraphProto, arrays: Arrays, origin: dict[str, str]) -> dict[str, int]:
     """The channels of the input and the number of classes, where the graph tells them."""
     first = [conv.shape[1] for conv in skeleton.convs if not conv.producers and len(conv.shape) == 4]
     sizes = {"in_channels": first[0]} if first else {}

@@ -5,6 +5,8 @@ shuffled, split and joined. Then the weights of one become those of the other by
 another order. The channels are followed through both descriptions: where each is made, and who reads it.
 """
 
+from collections import Counter
+from collections.abc import Hashable
 from typing import NamedTuple
 
 import numpy as np
@@ -66,7 +68,7 @@ class Trace:
             for index in range(layer.channels):
                 self._same.append(first + index)
                 # the image's channels and the logits stay where they are, so each is of a group of its own
-                is_fixed = layer.kind in ("input", "dense")
+                is_fixed = layer is self.layers[0] or layer is self.layers[-1]
                 self._made.append((layer.name, index if is_fixed else index * layer.groups // layer.channels, index))
             return [*range(first, first + layer.channels)]
         if layer.kind == "concat":
@@ -105,10 +107,13 @@ def relabel(arrays: Arrays, source: Layers, target: Layers) -> Arrays:
         The parameters of ``target`` that compute the same.
 
     Raises:
-        ValueError: the channels of ``target`` are not made and read as those of ``source`` are.
+        ValueError: the channels of ``target`` are not made and read as those of ``source`` are, or its layers do
+            otherwise.
     """
+    if _computations(source) != _computations(target):
+        raise ValueError("the layers compute differently")
     there, here = Trace(source), Trace(target)
-    pairs = _pair(there.found, here.found)
+    pairs = _find_pairs(there, here)
     by_name = {layer.name: position for position, layer in enumerate(source) if layer.name}
     relabelled = dict(arrays)
     for position, layer in enumerate(target):
@@ -121,13 +126,43 @@ def relabel(arrays: Arrays, source: Layers, target: Layers) -> Arrays:
                 relabelled[name] = arrays[name][made]
         weight = f"{layer.name}.weight"
         if _is_mixing(layer) and weight in arrays:
-            inputs = there.channels[source[theirs].inputs[0]], here.channels[layer.inputs[0]]
-            relabelled[weight] = _reorder_inputs(relabelled[weight], layer.groups, *inputs, pairs)
+            read = _order(there.channels[source[theirs].inputs[0]], here.channels[layer.inputs[0]], pairs)
+            relabelled[weight] = _reorder_inputs(relabelled[weight], layer.groups, read)
     return relabelled
 
 
+def _computations(layers: Layers) -> Counter[tuple[Hashable, ...]]:
+    """What the layers do to a channel, in any order, with the channels in any order."""
+    return Counter(
+        (layer.kind, layer.name, layer.kernel, layer.stride, layer.groups, layer.padding, layer.epsilon)
+        for layer in layers
+        if layer.kind not in ("gather", "concat")
+    )
+
+
+def _find_pairs(there: Trace, here: Trace) -> dict[int, int]:
+    """The channel of the source for each channel of the target.
+
+    The groups of the convolutions stay in their order, or are all reversed: with them, the parts of a concat change
+    places.
+
+    Raises:
+        ValueError: neither works.
+    """
+    groups = {layer.name: layer.groups for layer in there.layers if _is_mixing(layer) and layer.groups > 1}
+
+    def reversed_groups(ports: frozenset[Port]) -> frozenset[Port]:
+        return frozenset((name, groups[name] - 1 - group if name in groups else group) for name, group in ports)
+
+    try:
+        return _pair(there.found, here.found)
+    except ValueError:
+        mirrored = [Channel(reversed_groups(c.made), reversed_groups(c.read), c.place) for c in there.found]
+        return _pair(mirrored, here.found)
+
+
 def _pair(there: list[Channel], here: list[Channel]) -> dict[int, int]:
-    """The channel of the source for each channel of the target."""
+    """The channel of the source for each channel of the target: one that the same layers make and read."""
     waiting: dict[tuple[frozenset[Port], frozenset[Port]], list[int]] = {}
     for number, channel in enumerate(there):
         waiting.setdefault((channel.made, channel.read), []).append(number)
@@ -147,13 +182,14 @@ def _order(there: list[int], here: list[int], pairs: dict[int, int]) -> np.ndarr
     return np.array([place[pairs[channel]] for channel in here])
 
 
-def _reorder_inputs(
-    weight: np.ndarray, groups: int, there: list[int], here: list[int], pairs: dict[int, int]
-) -> np.ndarray:
-    """Put the inputs of a weight ``[out, in / groups, ...]`` into the target's order, group by group."""
-    rows, width = len(weight) // groups, len(here) // groups
-    parts = []
-    for group in range(groups):
-        own = slice(group * width, (group + 1) * width)
-        parts.append(weight[group * rows : (group + 1) * rows][:, _order(there[own], here[own], pairs)])
-    return np.concatenate(parts)
+def _reorder_inputs(weight: np.ndarray, groups: int, read: np.ndarray) -> np.ndarray:
+    """Put the inputs of a weight ``[out, in / groups, ...]`` into the target's order, group by group.
+
+    Args:
+        weight: the outputs are in the target's order.
+        groups: of the convolution.
+        read: the position among the source's inputs of each input; those of a group are of one group there.
+    """
+    width = len(read) // groups
+    rows = np.split(weight, groups)
+    return np.concatenate([part[:, own % width] for part, own in zip(rows, np.split(read, groups), strict=True)])

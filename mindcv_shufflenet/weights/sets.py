@@ -11,7 +11,9 @@ from mindcv_shufflenet.weights.names import Arrays
 # What training code calls the weights that it trains, the commonest name first. The name "" is the file itself.
 _TRAINED = ("state_dict", "model", "net", "model_state_dict", "network", "")
 # What it calls a moving average of them.
-_AVERAGE = re.compile(r"(^|_)(ema|swa|average|averaged)(_|$)")
+_AVERAGE = re.compile(r"(^|[_.])(ema|swa|avg|average|averaged)([_.]|$)")
+# How the names of a moving average begin in a file that holds the weights too: ours, and NanoDet's.
+_AVERAGE_PREFIXES = {"ema": "ema.", "avg_model": "avg_model."}
 
 
 class Content(NamedTuple):
@@ -31,10 +33,12 @@ class Content(NamedTuple):
 
 
 def by_prefix(arrays: Arrays) -> dict[str, Arrays]:
-    """Tell the moving average in a flat file, whose names begin with ``ema.``, from the weights themselves."""
-    averages = {name.removeprefix("ema."): value for name, value in arrays.items() if name.startswith("ema.")}
-    trained = {name: value for name, value in arrays.items() if not name.startswith("ema.")}
-    return {name: found for name, found in (("", trained), ("ema", averages)) if found} or {"": arrays}
+    """Separate the moving averages in a flat file, whose names have a prefix, from the weights themselves."""
+    found: dict[str, Arrays] = {"": {}, **{name: {} for name in _AVERAGE_PREFIXES}}
+    for name, value in arrays.items():
+        of = next((of for of, prefix in _AVERAGE_PREFIXES.items() if name.startswith(prefix)), "")
+        found[of][name.removeprefix(_AVERAGE_PREFIXES.get(of, ""))] = value
+    return {name: part for name, part in found.items() if part} or {"": arrays}
 
 
 def choose(sets: dict[str, Arrays], wanted: str | None, source: str) -> tuple[Arrays, list[str]]:

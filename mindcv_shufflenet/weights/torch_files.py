@@ -21,7 +21,7 @@ from mindcv_shufflenet.storage.files import atomic_write
 from mindcv_shufflenet.storage.text import read_json
 from mindcv_shufflenet.weights.metadata import ENTRY
 from mindcv_shufflenet.weights.names import Arrays
-from mindcv_shufflenet.weights.sets import Content
+from mindcv_shufflenet.weights.sets import Content, by_prefix
 
 
 class _Placeholder:
@@ -110,7 +110,7 @@ def _find_sets(content: Any, kind: Any, name: str = "") -> dict[str, Arrays]:
     if not isinstance(content, dict):
         return {}
     tensors = _tensors(content, kind)
-    sets = {name: tensors} if tensors else {}
+    sets = {".".join(filter(None, (name, of))): part for of, part in by_prefix(tensors).items() if part}
     for key, value in content.items():
         if isinstance(key, str):  # an optimizer's state is numbered
             sets |= _find_sets(value, kind, f"{name}.{key}" if name else key)

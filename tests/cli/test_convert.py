@@ -38,12 +38,12 @@ def test_x0_5_changes_its_layout_and_what_that_means_is_told(keys: str, command:
     write_arrays(arrays, tmp_path / "a.npz")
     output = convert(command, tmp_path / "a.npz", tmp_path / "b.npz", "--model", X0_5, "--keys", "torchvision")
     assert "note: the classifier's bias, which layout megvii has not, is zero" in output
-    assert ("--pool same" in output) == (keys == "mindspore")
+    assert ("them pool=same" in output) == (keys == "mindspore")
     output = convert(
         command, tmp_path / "b.npz", tmp_path / "c.npz", "--model", X0_5, "--layout", "megvii", "--keys", keys
     )
     assert "the classifier's bias, which layout megvii has not, is left out" in output
-    assert ("--pool pad" in output) == (keys == "megvii")  # the first file told the second
+    assert "them pool=" not in output  # the first file told the second, whose pool is that of its project
     assert same(read_arrays(tmp_path / "c.npz"), arrays)
 
 
@@ -54,7 +54,7 @@ def test_the_result_as_json(command: Command, tmp_path: Path) -> None:
     assert result["source"] == {"file": str(tmp_path / "a.npz"), "keys": "megvii", "layout": "megvii"}
     assert result["target"] == {"file": str(tmp_path / "b.ckpt"), "keys": "mindspore", "layout": "megvii"}
     assert result["arrays"] == 281
-    assert "--pool pad; the file tells that to this program alone" in result["notes"][-1]
+    assert "other programs do not read it from the file: give them pool=pad" in result["notes"][-1]
 
 
 def test_a_backbone_is_converted_where_that_is_said(command: Command, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_backbone_is_converted_where_that_is_said(command: Command, tmp_path: 
         (["a.npz", "b.ckpt", "--model", X0_5, "--keys", "megvii", "--layout", "torchvision"], "leave one out"),
         (
             ["wide.npz", "b.ckpt", "--model", X1_0, "--layout", "torchvision"],
-            "only shufflenet_v2_x0_5 converts",
+            "only shufflenet_v2_x0_5, se_shufflenet_v2_x0_5 convert",
         ),
         (["resnet.npz", "b.ckpt", "--model", X0_5], "none of its 1 names is known (layer1.0.conv1.weight)"),
         (["more.npz", "b.ckpt", "--model", X0_5], "1 that are not: neck.weight"),
@@ -112,7 +112,7 @@ def test_bad_input_gets_one_line_and_writes_nothing(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--layout", "megvii"], "toy_8 has no layouts: leave layout out"),
+        (["--layout", "megvii"], "toy_8 has no option layout: leave it out"),
         (["--keys", "megvii"], "megvii has no names of Toy; --keys takes mindspore, other"),
     ],
 )

@@ -22,7 +22,7 @@ PIPELINE = "Exception thrown from dataset pipeline.\n[ERROR] Failed to allocate 
     [
         ("train", "give a smaller --batch_size or --image_resize or --num_parallel_workers, or end other programs"),
         ("predict", "give a smaller --batch_size or --image_resize, or end other programs"),
-        ("models", "end other programs"),
+        ("convert", "end other programs"),
         (None, "end other programs"),
     ],
 )

@@ -70,9 +70,17 @@ def test_going_back_with_nothing_left_to_train_undoes_nothing(
 
 
 def test_the_run_directory_alone_says_how_to_go_on(finished_run: Path, tmp_path: Path, command: Command) -> None:
-    """All options, the model too, are the stopped run's."""
+    """All options, the model too, are the stopped run's. An earlier version did not record all of them."""
     folder = tmp_path / "run"
     shutil.copytree(finished_run, folder)
+    state = folder / f"{MODEL}-last.state"
+    with np.load(state) as archive:
+        entries = dict(archive)
+    meta = json.loads(str(entries["meta"]))
+    for name in ("activation", "se", "residual"):
+        del meta["circumstances"]["config"][name]
+    with state.open("wb") as file:
+        np.savez(file, **entries | {"meta": np.array(json.dumps(meta))})
     status, output, error = command("train", "--resume_opt", "--ckpt_save_dir", folder, "--epoch_size", 3)
     assert status == 0, error
     assert f"goes on from {folder}/{MODEL}-last.state: epoch 3 of 3, step 0 of 8\n" in output

@@ -4,10 +4,13 @@ import json
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mindcv_shufflenet.evaluation import verify
+from mindcv_shufflenet.weights.formats import write_arrays
 from tests.cli.conftest import Command
+from tests.weights.networks import arrays_of, random_network
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +77,35 @@ def test_options_that_are_not_read_are_told_and_change_nothing(
 
 
 def test_all_images_leave_no_room_for_chance() -> None:
-    assert verify.margin_of(70, 50_000) == verify.TOLERANCE
-    assert 8 < verify.margin_of(70, 100) < 10
+    assert verify.margin_of(70, 50_000, 50_000) == verify.TOLERANCE
+    assert 8 < verify.margin_of(70, 100, 50_000) < 10
 
 
 def test_weights_without_an_address_are_asked_for(command: Command, tmp_path: Path) -> None:
     status, _, error = command("verify", "shufflenet_v2_x1_0.megvii_in1k", "--data_dir", tmp_path)
     assert status == 2
     assert "has no stable address: get the file from the drives" in error
+
+
+def test_weights_of_cifar10_are_verified_on_it(tmp_path: Path) -> None:
+    """Of 10,000 images; all of them of one class, which a classifier without weights chooses."""
+    folder = tmp_path / "cifar-10-batches-bin"
+    folder.mkdir()
+    records = np.random.default_rng(0).integers(0, 256, (10_000, 3073), np.uint8)
+    records[:, 0] = 0
+    records.tofile(folder / "test_batch.bin")
+    arrays = arrays_of(random_network("shufflenet_v2_x0_5", layout="torchvision", num_classes=10), "torchvision")
+    arrays |= {"fc.weight": arrays["fc.weight"] * 0, "fc.bias": np.eye(10, dtype=np.float32)[0]}
+    write_arrays(arrays, tmp_path / "net.npz")
+    options = {"ckpt_path": str(tmp_path / "net.npz"), "data_dir": str(tmp_path), "num_samples": 100, "mode": 1}
+    result = verify.verify({"model": "shufflenet_v2_x0_5.cifar10", **options})
+    assert (result.images, result.top1, result.record.images) == (100, 100, 10_000)
+    assert result.margin == verify.margin_of(90.13, 100, 10_000) < verify.margin_of(90.13, 100, 50_000)
+    assert "partial data: 100 of 10,000 images" in result.verdict
+    assert [attempt.preprocessing for attempt in result.tried] == ["resize by opencv", "channels bgr"]
+
+
+def test_weights_of_a_data_set_that_is_not_read_here_are_told_so(command: Command, tmp_path: Path) -> None:
+    status, _, error = command("verify", "shufflenet_v2_x0_5.cifar100", "--data_dir", tmp_path)
+    assert status == 2
+    assert "is scored on cifar100, which is no data set here: give --dataset folder" in error

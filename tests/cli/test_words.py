@@ -12,7 +12,7 @@ import pytest
 
 from mindcv_shufflenet import cli
 from mindcv_shufflenet.cli import verbs
-from mindcv_shufflenet.cli.target import check_target
+from mindcv_shufflenet.cli.target import check_target, is_result
 from mindcv_shufflenet.cli.words import parse
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.options.config import parse_config
@@ -127,17 +127,17 @@ def test_a_result_replaces_nothing_but_an_earlier_result(tmp_path: Path) -> None
     for content in (b"weights", b"[1]", b'{"images": []}', b"\xff", b'{"model": 1, "top1": 2}', b"[" * 10_000):
         target.write_bytes(content)
         with pytest.raises(UserError, match="is there already and is no earlier result"):
-            check_target(str(target), [])
+            check_target("json", str(target), [], is_result)
         (tmp_path / "link").unlink(missing_ok=True)
         (tmp_path / "link").symlink_to(target)
         with pytest.raises(UserError, match="no earlier result"):
-            check_target(str(tmp_path / "link"), [])
+            check_target("json", str(tmp_path / "link"), [], is_result)
     for verb in verbs.VERBS.values():
         target.write_text(json.dumps(dict.fromkeys(verb.result_keys, 1) | {"more": 2}))
-        check_target(str(target), [])
+        check_target("json", str(target), [], is_result)
     target.write_bytes(b"")  # as mktemp makes it
     for path in (target, tmp_path / "new.json", Path("/dev/full"), Path("/dev/stdout")):
-        check_target(str(path), [])
+        check_target("json", str(path), [], is_result)
 
 
 @pytest.mark.parametrize(

@@ -220,3 +220,12 @@ def test_what_is_no_image_is_told(predictor: Predictor, image: Any) -> None:
     if not isinstance(image, list):
         with pytest.raises(UserError, match=r"is no image|an image is"):
             inference_model(predictor, image)
+
+
+@pytest.mark.parametrize(("tag", "classes", "label"), [("cifar10", 10, "truck"), ("cifar100", 100, "worm")])
+def test_a_tag_names_the_classes_of_its_data_set(tag: str, classes: int, label: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.npz"
+    write_arrays(arrays_of(random_network(layout="torchvision", num_classes=classes), "torchvision"), path)
+    found = Predictor(f"{MODEL}.{tag}", ckpt_path=str(path))
+    assert (len(found.class_names), found.class_names[-1]) == (classes, label)
+    assert Predictor(MODEL, ckpt_path=str(path)).class_names[-1] == str(classes - 1)

@@ -17,11 +17,16 @@ def random_arrays(layers: Layers, seed: int = 0) -> Arrays:
 
 
 def compute(layers: Layers, arrays: Arrays, image: np.ndarray) -> np.ndarray:
-    """Return the output of the last layer for images ``[N, C, H, W]``."""
+    """Return the logits ``[N, num_classes]`` of images ``[N, C, H, W]``."""
+    return maps(layers, arrays, image)[-1][:, :, 0, 0]
+
+
+def maps(layers: Layers, arrays: Arrays, image: np.ndarray) -> list[np.ndarray]:
+    """Return the output of each layer for images ``[N, C, H, W]``."""
     outputs = [image]
     for layer in layers[1:]:
         outputs.append(_output(layer, [outputs[x] for x in layer.inputs], arrays))
-    return outputs[-1]
+    return outputs
 
 
 def _output(layer: Layer, inputs: list[np.ndarray], arrays: Arrays) -> np.ndarray:
@@ -35,20 +40,29 @@ def _output(layer: Layer, inputs: list[np.ndarray], arrays: Arrays) -> np.ndarra
             arrays[f"{layer.name}.{own}"].reshape(1, -1, 1, 1)
             for own in ("gamma", "beta", "moving_mean", "moving_variance")
         )
-        return (x - mean) / np.sqrt(variance + 1e-5) * gamma + beta
-    if layer.kind == "max_pool":
+        return (x - mean) / np.sqrt(variance + layer.epsilon) * gamma + beta
+    if layer.kind in ("max_pool", "avg_pool"):
         pads = (1, 1) if layer.padding == "pad" else (x.shape[2] % 2, 1)
-        x = np.pad(x, [(0, 0), (0, 0), pads, pads], constant_values=-np.inf)
-        return _windows(x, layer).max(axis=(4, 5))
+        outside = 0 if (layer.kind, layer.padding) == ("avg_pool", "pad") else np.nan
+        x = np.pad(x, [(0, 0), (0, 0), pads, pads], constant_values=outside)
+        reduce = np.nanmax if layer.kind == "max_pool" else np.nanmean
+        return reduce(_windows(x, layer), axis=(4, 5))
     if layer.kind == "dense":
         bias = arrays[f"{layer.name}.bias"] if layer.bias else 0
-        return x @ arrays[f"{layer.name}.weight"].T + bias
+        logits = x.reshape(len(x), -1) @ arrays[f"{layer.name}.weight"].T + bias
+        return logits[:, :, None, None]
     simple = {
         "relu": lambda: np.maximum(x, 0),
+        "relu6": lambda: np.clip(x, 0, 6),
+        "leaky_relu": lambda: np.where(x > 0, x, 0.1 * x),
+        "hard_sigmoid": lambda: np.clip(x + 3, 0, 6) / 6,
+        "hard_swish": lambda: x * np.clip(x + 3, 0, 6) / 6,
+        "sigmoid": lambda: 1 / (1 + np.exp(-x)),
         "gather": lambda: x[:, list(layer.order)],
         "concat": lambda: np.concatenate(inputs, axis=1),
         "add": lambda: sum(inputs),
-        "mean": lambda: x.mean(axis=(2, 3)),
+        "multiply": lambda: np.multiply(*inputs),
+        "mean": lambda: x.mean(axis=(2, 3), keepdims=True),
     }
     return simple[layer.kind]()
 

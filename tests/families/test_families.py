@@ -11,8 +11,10 @@ from mindcv_shufflenet import families
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.families.base import Family, Layer, plan
 from mindcv_shufflenet.families.builder import Builder
+from mindcv_shufflenet.models.catalogue import describe
 from mindcv_shufflenet.models.registry import build
-from mindcv_shufflenet.options.names import LAYOUTS, POOLS, STEMS
+from mindcv_shufflenet.options.names import ACTIVATIONS, CHANNEL_SHUFFLES, LAYOUTS, POOLS, STEMS
+from mindcv_shufflenet.options.tables import names_of
 from mindcv_shufflenet.weights.names import parameter_shapes
 from tests.families.reference import compute
 from tests.small import MODEL
@@ -36,29 +38,48 @@ def test_a_network_computes_what_its_description_says(options: dict[str, Any]) -
     )
 
 
-@pytest.mark.parametrize("model", sorted(families.models()))
-@pytest.mark.parametrize("layout", ["megvii", "torchvision"])
-def test_a_network_has_the_parameters_of_its_description(model: str, layout: str) -> None:
-    network = build(model, layout=layout, num_classes=7, in_channels=1)
+# The smallest of each family has every option, the others those that are theirs; the largest are described alone.
+SIZES = {name: describe(name).cost.parameters for name in sorted(families.models())}
+SMALLEST = {min(family.variants, key=SIZES.__getitem__): family for family in families.FAMILIES.values()}
+BUILT: list[tuple[str, dict[str, Any]]] = [(name, {}) for name, size in SIZES.items() if size < 2e7] + [
+    (name, {option: value}) for name, family in SMALLEST.items() for option in family.options
+    for value in family.options[option] if SIZES[name] < 2e7
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "options"), BUILT)
+def test_a_network_has_the_parameters_of_its_description(model: str, options: dict[str, Any]) -> None:
+    network = build(model, **options, num_classes=7, in_channels=1)
     shapes = {parameter.name: tuple(parameter.shape) for parameter in network.get_parameters()}
     assert shapes == parameter_shapes(network.plan.layers)
 
 
 def test_options_that_are_not_given_are_resolved() -> None:
     family = families.find_family(MODEL)
-    assert family.resolve({}) == {"layout": "megvii", "stem": "imagenet", "pool": "same"}
-    assert family.resolve({"layout": "torchvision", "stem": None})["pool"] == "pad"
-    assert family.resolve({"layout": "torchvision", "pool": "same", "other": 1})["pool"] == "same"
+    plain = {"activation": "relu", "se": False, "residual": False}
+    assert family.resolve(MODEL, {}) == {"layout": "megvii", "stem": "imagenet", "pool": "same", **plain}
+    assert family.resolve(MODEL, {"layout": "torchvision", "stem": None})["pool"] == "pad"
+    assert family.resolve(MODEL, {"layout": "torchvision", "pool": "same", "other": 1})["pool"] == "same"
 
 
 def test_the_schema_takes_the_values_of_all_families() -> None:
-    for option, names in (("layout", LAYOUTS), ("stem", STEMS), ("pool", POOLS)):
+    chosen = {
+        "layout": LAYOUTS,
+        "stem": STEMS,
+        "pool": POOLS,
+        "channel_shuffle": CHANNEL_SHUFFLES,
+        "activation": ACTIVATIONS,
+    }
+    switches = dict.fromkeys(("se", "residual"), (False, True))
+    assert {*chosen, *switches, "in_channels"} == {*names_of("network")}
+    for option, names in (chosen | switches).items():
         assert {*names} == {v for family in families.FAMILIES.values() for v in family.options.get(option, ())}
 
 
 def test_an_option_without_effect_is_found_by_the_layers() -> None:
     family = families.find_family(MODEL)
-    assert family.effective(MODEL, {"stem": "cifar", "pool": "pad"}) == {"layout": "megvii", "stem": "cifar"}
+    plain = {"activation": "relu", "se": False}  # there is no block with a shortcut
+    assert family.effective(MODEL, {"stem": "cifar", "pool": "pad"}) == {"layout": "megvii", "stem": "cifar", **plain}
     assert family.effective(MODEL, {"pool": "pad"})["pool"] == "pad"
 
 
@@ -71,10 +92,10 @@ def two_layers(row: int, *, in_channels: int, num_classes: int) -> list[Layer]:
 def test_an_option_that_a_family_lacks_is_refused() -> None:
     family = Family("Plain", "none:None", {"plain": 1}, two_layers)
     assert plan(family, "plain", layout=None, stem=None).options == {}
-    with pytest.raises(UserError, match="^plain has no layouts: leave layout out$"):
+    with pytest.raises(UserError, match="^plain has no option layout: leave it out$"):
         plan(family, "plain", layout="megvii")
     for stem in ("imagenet", "cifar"):
-        with pytest.raises(UserError, match="^plain has no stems: leave stem out$"):
+        with pytest.raises(UserError, match="^plain has no option stem: leave it out$"):
             plan(family, "plain", stem=stem)
     with pytest.raises(UserError, match=r"pool=valid: it must be one of same, pad"):
         plan(families.find_family(MODEL), MODEL, pool="valid")

@@ -1,10 +1,23 @@
-"""The shuffle against plain numpy indexing."""
+"""Units against numpy: shuffles, convolutions with groups, pools, activations."""
 
 import mindspore as ms
 import numpy as np
 import pytest
+from mindspore import nn
 
-from mindcv_shufflenet.models.layers import PaddedMaxPool, channel_shuffle_join, channel_shuffle_split
+from mindcv_shufflenet.families.builder import Builder
+from mindcv_shufflenet.models.layers import (
+    ACTIVATIONS,
+    Reorder,
+    SlicedConv2d,
+    avg_pool,
+    channel_shuffle_join,
+    channel_shuffle_split,
+    conv2d,
+    conv_class,
+    max_pool,
+)
+from tests.families.reference import maps
 
 
 def array(*shape: int) -> np.ndarray:
@@ -20,10 +33,62 @@ def test_channels_are_split_into_even_and_odd_ones_and_joined_again(shape: tuple
     np.testing.assert_array_equal(channel_shuffle_join(even, odd).asnumpy(), x)
 
 
+@pytest.mark.parametrize("mode", [ms.GRAPH_MODE, ms.PYNATIVE_MODE], ids=["graph", "pynative"])
+def test_channels_are_put_into_an_order_and_their_gradients_back(mode: int) -> None:
+    ms.set_context(mode=mode)
+    order = np.random.default_rng(1).permutation(12)
+    x = array(2, 12, 3, 5)
+    weight = ms.Tensor(x + 1)
+    reorder = Reorder([*order])
+
+    def weighted(x: ms.Tensor) -> ms.Tensor:
+        return (reorder(x) * weight).sum()
+
+    np.testing.assert_array_equal(reorder(ms.Tensor(x)).asnumpy(), x[:, order])
+    gradient = ms.grad(weighted)(ms.Tensor(x)).asnumpy()
+    np.testing.assert_array_equal(gradient[:, order], weight.asnumpy())
+
+
+@pytest.mark.parametrize("mode", [ms.GRAPH_MODE, ms.PYNATIVE_MODE], ids=["graph", "pynative"])
+@pytest.mark.parametrize(("kernel", "stride", "groups"), [(1, 1, 3), (3, 2, 4), (3, 1, 12)])
+def test_convolutions_with_groups_are_those_of_the_reference(mode: int, kernel: int, stride: int, groups: int) -> None:
+    ms.set_context(mode=mode)
+    net = Builder(12)
+    net.conv(0, 24, "conv", {}, kernel=kernel, stride=stride, groups=groups)
+    x = array(2, 12, 6, 6)
+    cells = (
+        conv2d(12, 24, kernel, stride, groups),
+        SlicedConv2d(12, 24, kernel, stride, pad_mode="pad", padding=kernel // 2, group=groups),
+    )
+    for cell in cells:
+        expected = maps(tuple(net.layers), {"conv.weight": cell.weight.asnumpy()}, x)[1]
+        np.testing.assert_allclose(cell(ms.Tensor(x)).asnumpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_groups_are_computed_one_by_one_on_ascend() -> None:
+    """But not those of one channel: a depthwise convolution. The parameters are the same."""
+    assert conv_class(12, 3, "Ascend") is SlicedConv2d
+    assert {conv_class(12, 1, "Ascend"), conv_class(12, 12, "Ascend"), conv_class(12, 3, "CPU")} == {nn.Conv2d}
+    own, sliced = (kind(12, 24, 1, group=3) for kind in (nn.Conv2d, SlicedConv2d))
+    assert [(p.name, p.shape) for p in own.get_parameters()] == [(p.name, p.shape) for p in sliced.get_parameters()]
+
+
 @pytest.mark.parametrize("size", [7, 8])
-def test_padded_max_pool_pads_every_side(size: int) -> None:
-    x = np.abs(array(2, 3, size, size))
-    padded = np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1)], constant_values=-np.inf)
-    every = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))  # type: ignore[call-overload]  # numpy's stubs know no tuple of axes
-    windows = every[:, :, ::2, ::2]
-    np.testing.assert_array_equal(PaddedMaxPool()(ms.Tensor(x)).asnumpy(), windows.max(axis=(4, 5)))
+@pytest.mark.parametrize("padding", ["same", "pad"])
+def test_pools_pad_as_the_reference_does(padding: str, size: int) -> None:
+    net = Builder(3)
+    pools = {"max_pool": max_pool(padding, "leaky_relu"), "avg_pool": avg_pool(padding)}
+    for kind in pools:
+        net.pool(kind, 0, 3, 2, padding)
+    x = array(2, 3, size, size) - 2
+    for pool, expected in zip(pools.values(), maps(tuple(net.layers), {}, x)[1:], strict=True):
+        np.testing.assert_allclose(pool(ms.Tensor(x)).asnumpy(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ACTIVATIONS)
+def test_activations_are_those_of_the_reference(kind: str) -> None:
+    net = Builder(3)
+    net.add(kind, 0)
+    x = array(2, 3, 4, 4) * 4
+    expected = maps(tuple(net.layers), {}, x)[1]
+    np.testing.assert_allclose(ACTIVATIONS[kind]()(ms.Tensor(x)).asnumpy(), expected, rtol=1e-5, atol=1e-6)

@@ -15,25 +15,7 @@ from mindcv_shufflenet.weights.formats import write_arrays
 from mindcv_shufflenet.weights.metadata import metadata_of
 from tests.small import MODEL
 
-WIDTHS = ["shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0"]
-
-
-def test_wildcards_choose_models() -> None:
-    assert mindcv_shufflenet.list_models("shufflenet_v2_*") == WIDTHS
-    assert mindcv_shufflenet.list_models("*x1_?") == WIDTHS[1:3]
-    assert mindcv_shufflenet.list_models("resnet*") == []
-
-
-def test_wildcards_leave_models_out() -> None:
-    assert mindcv_shufflenet.list_models("shufflenet_v2_x*", exclude_filters="*x0_5") == WIDTHS[1:]
-    assert mindcv_shufflenet.list_models("shufflenet_v2_x*", exclude_filters=["*x0_5", "*x2*"]) == WIDTHS[1:3]
-    published = mindcv_shufflenet.list_models("*x1_0*", pretrained=True, exclude_filters="*.m*")
-    assert published == ["shufflenet_v2_x1_0.tv_in1k"]
-
-
-def test_what_is_a_model() -> None:
-    names = [*WIDTHS[:1], f"{WIDTHS[0]}.tv_in1k", "shufflenet-v2-1x_16xb64_in1k", f"{WIDTHS[0]}.tv_in2k", "resnet50"]
-    assert [mindcv_shufflenet.is_model(name) for name in names] == [True, True, True, False, False]
+X0_5 = "shufflenet_v2_x0_5"
 
 
 def test_a_tag_tells_its_preprocessing() -> None:
@@ -53,14 +35,14 @@ PACKAGE: Any = mindcv_shufflenet  # its callers here make the mistakes that mypy
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: PACKAGE.create_model(WIDTHS[0], num_class=3), "num_class (did you mean num_classes?)"),
-        (lambda: PACKAGE.get_model(WIDTHS[0], stems="cifar"), "stems (did you mean stem?)"),
-        (lambda: PACKAGE.create_model(WIDTHS[0], widths=(1, 2)), "create_model has no argument widths"),
+        (lambda: PACKAGE.create_model(X0_5, num_class=3), "num_class (did you mean num_classes?)"),
+        (lambda: PACKAGE.get_model(X0_5, stems="cifar"), "stems (did you mean stem?)"),
+        (lambda: PACKAGE.create_model(X0_5, widths=(1, 2)), "create_model has no argument widths"),
         (lambda: PACKAGE.create_model(None), "unknown model None"),
-        (lambda: PACKAGE.create_model(WIDTHS[0], num_classes="10"), "num_classes='10': it must be a whole"),
-        (lambda: PACKAGE.create_model(WIDTHS[0], in_channels=True), "in_channels=True: it must be a whole"),
-        (lambda: PACKAGE.create_model(WIDTHS[0], checkpoint_path=b"x"), "bytes is no weights"),
-        (lambda: PACKAGE.Predictor(WIDTHS[0], topk=2.5), "topk=2.5: it must be a whole number above 0"),
+        (lambda: PACKAGE.create_model(X0_5, num_classes="10"), "num_classes='10': it must be a whole"),
+        (lambda: PACKAGE.create_model(X0_5, in_channels=True), "in_channels=True: it must be a whole"),
+        (lambda: PACKAGE.create_model(X0_5, checkpoint_path=b"x"), "bytes is no weights"),
+        (lambda: PACKAGE.Predictor(X0_5, topk=2.5), "topk=2.5: it must be a whole number above 0"),
         (lambda: PACKAGE.Predictor(ckpt_path=Path("none.ckpt")), "there is no checkpoint none.ckpt"),
         (lambda: PACKAGE.create_model(b"shufflenet_v2_x1_0"), "did you mean shufflenet_v2_x1_0?"),
         (lambda: PACKAGE.list_models(pretrain=True), "pretrain (did you mean pretrained?)"),
@@ -69,8 +51,8 @@ PACKAGE: Any = mindcv_shufflenet  # its callers here make the mistakes that mypy
         (lambda: PACKAGE.load_weights(None, "a", allow_mising=[]), "(did you mean allow_missing?)"),
         (lambda: PACKAGE.load_weights(None, None), "NoneType is no weights: give a file's path"),
         (lambda: PACKAGE.load_weights(None, b"x.ckpt"), "bytes is no weights: give a file's path"),
-        (lambda: PACKAGE.Predictor(WIDTHS[0], top_k=3), "top_k (did you mean topk?)"),
-        (lambda: PACKAGE.inference_model(WIDTHS[0], "a", ckpt_pat="x"), "(did you mean ckpt_path?)"),
+        (lambda: PACKAGE.Predictor(X0_5, top_k=3), "top_k (did you mean topk?)"),
+        (lambda: PACKAGE.inference_model(X0_5, "a", ckpt_pat="x"), "(did you mean ckpt_path?)"),
     ],
 )
 def test_a_mistyped_argument_gets_the_nearest(call: Callable[[], Any], message: str) -> None:
@@ -79,7 +61,14 @@ def test_a_mistyped_argument_gets_the_nearest(call: Callable[[], Any], message: 
     assert message in str(raised.value)
 
 
-@pytest.mark.parametrize("told", [{"stem": "cifar", "pool": "same"}, {"stem": "imagenet", "pool": "pad"}])
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"stem": "cifar", "pool": "same"},
+        {"stem": "imagenet", "pool": "pad"},
+        {"stem": "imagenet", "pool": "pad", "activation": "leaky_relu", "se": True, "residual": True},
+    ],
+)
 def test_a_file_tells_stem_and_pool(told: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """They leave no trace in the shapes."""
     made = mindcv_shufflenet.create_model(MODEL, num_classes=4, **told)
@@ -87,10 +76,11 @@ def test_a_file_tells_stem_and_pool(told: dict[str, Any], tmp_path: Path, caplog
     save_checkpoint(made, path, metadata_of(parse_config({"model": MODEL, "layout": "megvii"} | told), None))
     caplog.set_level("INFO", "mindcv_shufflenet")
     loaded = mindcv_shufflenet.create_model(MODEL, num_classes=4, checkpoint_path=path)
-    assert loaded.options == {"layout": "megvii", **told}
+    assert loaded.options.items() >= {"layout": "megvii", **told}.items()
     changed = "stem=cifar" if told["stem"] == "cifar" else "pool=pad"
-    assert f"{MODEL}: from {path}: {changed}" in caplog.text
-    other: dict[str, Any] = {"stem": "imagenet" if told["stem"] == "cifar" else "cifar"}
+    assert f"{MODEL}: from {path}: " in caplog.text
+    assert changed in caplog.text
+    other = told | {"stem": "imagenet" if told["stem"] == "cifar" else "cifar"}
     notes = mindcv_shufflenet.load_weights(mindcv_shufflenet.create_model(MODEL, num_classes=4, **other), path)
     assert f"was trained with stem={told['stem']}" in notes[-1]
     assert mindcv_shufflenet.load_weights(loaded, path) == []

@@ -110,7 +110,7 @@ def test_each_verb_reads_its_options() -> None:
     assert {"dataset", "val_split", "ckpt_path", "eval_shuffle"} <= {*read_by("validate")}
     assert not {*names_of("network", "preprocessing")} - {*read_by("predict")}
     assert read_by("convert") == ("model", "layout", "ckpt_key", "allow_missing", "overwrite")
-    assert read_by("models") == ()
+    assert {*read_by("models")} == {"num_classes", "image_resize", *names_of("network")}
     assert common("convert") == ("model", "overwrite")
     assert unread("train", ["lr", "seed"]) == []
 

@@ -16,7 +16,11 @@ X0_5 = "shufflenet_v2_x0_5"
 
 def random_network(name: str = X0_5, seed: int = 0, **options: Any) -> nn.Cell:
     """A network in inference with all parameters drawn at random, so that no mistake in one goes unseen."""
-    network = create_model(name, **options)
+    return randomise(create_model(name, **options), seed)
+
+
+def randomise(network: nn.Cell, seed: int) -> nn.Cell:
+    """Draw all parameters and BatchNorm statistics of a network, and set it to inference."""
     rng = np.random.default_rng(seed)
     for parameter in network.get_parameters():
         shape = parameter.shape

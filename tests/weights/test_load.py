@@ -27,7 +27,7 @@ def test_another_projects_names_go_in_and_are_told(path: Path) -> None:
     assert same(arrays_of(network), arrays_of(random_network()))
     weights = read_weights(path)
     assert (weights.project, weights.layout, weights.unfolded) == ("megvii", "megvii", False)
-    assert weights.network_options == {"layout": "megvii", "pool": "pad"}
+    assert weights.network_options == {"layout": "megvii", "pool": "pad", "se": False}
 
 
 def test_a_new_classifier_is_asked_for(path: Path) -> None:

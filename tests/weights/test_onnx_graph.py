@@ -7,114 +7,105 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from mindspore import Tensor
-from onnx import helper, numpy_helper
 
-from mindcv_shufflenet.families.shufflenet_v2 import FAMILY, VARIANTS, Variant
-from mindcv_shufflenet.weights.load import load_weights, read_weights
+from mindcv_shufflenet.families import find_family, shufflenet_v2, shufflenet_v2_large
+from mindcv_shufflenet.families.base import Layers
+from mindcv_shufflenet.weights.load import Weights, read_weights
 from mindcv_shufflenet.weights.names import Arrays
-from tests.weights.networks import arrays_of, random_network
+from tests.families.comparison import assert_close, images
+from tests.families.reference import compute, random_arrays
+from tests.small import MODEL_V1
+from tests.weights.graphs import write_graph
 
 SIZE = 32
-NORM = ("gamma", "beta", "moving_mean", "moving_variance")
-NETWORKS = [("megvii", "imagenet"), ("torchvision", "imagenet"), ("torchvision", "cifar")]
+V2, LARGE = "shufflenet_v2_of_test", "shufflenet_v2_large_of_test"
+V1 = {
+    name: {"layout": name, "pool": pool, "channel_shuffle": view}
+    for name, pool, view in (
+        ("mindcv", "same", "deinterleave"),
+        ("megvii", "pad", "deinterleave"),
+        ("mmpretrain", "pad", "interleave"),
+        ("imgclsmob", "pad", "interleave"),
+    )
+}
+NETWORKS: list[tuple[str, dict[str, Any]]] = [
+    *((V2, {"layout": layout, "pool": "pad"}) for layout in ("megvii", "torchvision")),
+    (V2, {"layout": "megvii"}),
+    (V2, {"layout": "torchvision", "stem": "cifar"}),
+    (V2, {"se": True}),
+    (V2, {"layout": "torchvision", "residual": True}),
+    (V2, {"layout": "torchvision", "activation": "leaky_relu"}),
+    (V2, {"layout": "megvii", "pool": "pad", "se": True, "residual": True}),
+    *((MODEL_V1, options) for options in V1.values()),
+    (MODEL_V1, V1["mindcv"] | {"stem": "cifar"}),
+    (MODEL_V1, V1["megvii"] | {"stem": "cifar"}),
+    (MODEL_V1, V1["megvii"] | {"channel_shuffle": "interleave"}),
+    ("shufflenet_v1_g1_x0_25", {"layout": "imgclsmob"}),
+    ("shufflenet_v1_g8_x0_5", {"layout": "mindcv"}),
+    ("mobilenet_v1_025", {}),
+    ("mobilenet_v2_035_224", {"stem": "cifar"}),
+    ("shufflenet_v2_plus_small", {}),
+    (LARGE, {}),
+]
 
 
-class Exporter:
-    """Writes a network as torch.onnx does: BatchNorm folded, weights numbered, the shuffle as a transpose."""
-
-    def __init__(self, arrays: Arrays, blocks: tuple[int, ...], layout: str, stem: str) -> None:
-        self.arrays, self.blocks, self.layout, self.stem = arrays, blocks, layout, stem
-        self.nodes: list[onnx.NodeProto] = []
-        self.tensors: list[onnx.TensorProto] = []
-
-    def constant(self, value: np.ndarray) -> str:
-        self.tensors.append(numpy_helper.from_array(value, f"onnx::Any_{len(self.tensors)}"))
-        return self.tensors[-1].name
-
-    def node(self, operation: str, *inputs: str, **attributes: Any) -> str:
-        return self.node_of_several(operation, *inputs, outputs=1, **attributes)[0]
-
-    def node_of_several(self, operation: str, *inputs: str, outputs: int, **attributes: Any) -> list[str]:
-        names = [f"/{operation}_{len(self.nodes)}_{number}" for number in range(outputs)]
-        self.nodes.append(helper.make_node(operation, inputs, names, **attributes))
-        return names
-
-    def conv(self, x: str, name: str, stride: int = 1, relu: bool = True) -> str:
-        parent, _, position = name.rpartition(".")
-        gamma, beta, mean, variance = (
-            self.arrays[f"{parent}.{int(position) + 1}.{own}"]
-            for own in ("gamma", "beta", "moving_mean", "moving_variance")
-        )
-        weight = self.arrays[f"{name}.weight"]
-        scale = gamma / np.sqrt(variance + 1e-5)
-        folded = self.constant(weight * scale[:, None, None, None]), self.constant(beta - mean * scale)
-        pad, groups = weight.shape[2] // 2, 1 if weight.shape[1] > 1 else len(weight)
-        y = self.node("Conv", x, *folded, strides=[stride] * 2, pads=[pad] * 4, group=groups)
-        return self.node("Relu", y) if relu else y
-
-    def shuffled(self, x: str, channels: int, size: int, groups: int) -> str:
-        view = self.constant(np.array([-1, groups, channels // groups, size, size]))
-        x = self.node("Transpose", self.node("Reshape", x, view), perm=[0, 2, 1, 3, 4])
-        return self.node("Reshape", x, self.constant(np.array([-1, channels, size, size])))
-
-    def block(self, x: str, index: int, first: bool, size: int) -> str:
-        name, stride = f"features.{index}", 2 if first else 1
-        if first:
-            passed = self.conv(self.conv(x, f"{name}.branch_proj.0", 2, relu=False), f"{name}.branch_proj.2")
-        else:
-            half = len(self.arrays[f"{name}.branch_main.5.weight"])
-            if self.layout == "megvii":
-                x = self.shuffled(x, 2 * half, size, half)
-            passed, x = self.node_of_several("Split", x, self.constant(np.array([half, half])), outputs=2, axis=1)
-        x = self.conv(x, f"{name}.branch_main.0")
-        x = self.conv(self.conv(x, f"{name}.branch_main.3", stride, relu=False), f"{name}.branch_main.5")
-        x = self.node("Concat", passed, x, axis=1)
-        width = 2 * len(self.arrays[f"{name}.branch_main.3.weight"])
-        return self.shuffled(x, width, size, 2) if self.layout == "torchvision" else x
-
-    def save(self, path: Path) -> None:
-        size = SIZE if self.stem == "cifar" else SIZE // 4
-        x = self.conv("image", "first_conv.0", 1 if self.stem == "cifar" else 2)
-        if self.stem == "imagenet":
-            x = self.node("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
-        index = 0
-        for repeats in self.blocks:
-            size //= 2
-            for block in range(repeats):
-                x = self.block(x, index, block == 0, size)
-                index += 1
-        x = self.node("Flatten", self.node("GlobalAveragePool", self.conv(x, "conv_last.0")))
-        dense = [
-            self.constant(self.arrays[f"classifier.{n}"])
-            for n in ("weight", "bias")
-            if f"classifier.{n}" in self.arrays
-        ]
-        self.nodes.append(helper.make_node("Gemm", [x, *dense], ["logits"], transB=1))
-        image = helper.make_tensor_value_info("image", 1, [2, 3, SIZE, SIZE])
-        graph = helper.make_graph(
-            self.nodes, "g", [image], [helper.make_tensor_value_info("logits", 1, None)], self.tensors
-        )
-        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small networks of two families."""
+    row = shufflenet_v2.Variant((2, 3), (16, 32, 64, 48))
+    monkeypatch.setitem(shufflenet_v2.FAMILY.variants, V2, row)
+    large = shufflenet_v2_large.Variant((8, 8, 16), (2, 1, 2, 1), (16, 32, 64, 64), 24, groups=4)
+    monkeypatch.setitem(shufflenet_v2_large.FAMILY.variants, LARGE, large)
 
 
-@pytest.mark.parametrize("blocks", [(1, 1, 1), (2, 3, 2)])
-@pytest.mark.parametrize(
-    ("layout", "stem"), [("megvii", "imagenet"), ("torchvision", "imagenet"), ("torchvision", "cifar")]
-)
-def test_weights_without_names_compute_what_the_graph_does(
-    layout: str, stem: str, blocks: tuple[int, int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = "shufflenet_v2_of_test"
-    monkeypatch.setitem(FAMILY.variants, model, Variant(blocks, VARIANTS["shufflenet_v2_x0_5"].widths))
-    options: dict[str, Any] = {"layout": layout, "stem": stem, "pool": "pad"}
+def drawn(model: str, options: dict[str, Any]) -> tuple[Layers, Arrays]:
+    """A description, and weights for it."""
+    layers = find_family(model).describe(model, num_classes=5, in_channels=4, **options)
+    return layers, {name: value.astype(np.float32) for name, value in random_arrays(layers).items()}
+
+
+def check_options(weights: Weights, model: str, options: dict[str, Any]) -> None:
+    """Assert that what a graph has told, and what the family takes for granted, is how the network computes."""
+    family = find_family(model)
+    found = family.effective(model, weights.network_options)
+    assert found == family.effective(model, options)
+
+
+@pytest.mark.parametrize(("model", "options"), NETWORKS, ids=str)
+def test_weights_without_names_compute_what_the_graph_does(model: str, options: dict[str, Any], tmp_path: Path) -> None:
+    layers, arrays = drawn(model, options)
     path = tmp_path / "net.onnx"
-    Exporter(arrays_of(random_network(model, **options)), blocks, layout, stem).save(path)
+    write_graph(path, layers, arrays, SIZE)
     weights = read_weights(path)
-    assert (weights.project, weights.layout) == (layout, layout)
-    assert weights.options == ({"stem": "cifar"} if stem == "cifar" else {"stem": "imagenet", "pool": "pad"})
-    network = random_network(model, seed=1, **options)
-    load_weights(network, weights)
-    image = np.random.default_rng(0).normal(size=(2, 3, SIZE, SIZE)).astype(np.float32)
+    check_options(weights, model, options)
+    image = images(4, SIZE)
     (expected,) = ort.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"image": image})
-    assert np.abs(network(Tensor(image)).asnumpy() - expected).max() < 1e-4 * np.abs(expected).max()
+    found = find_family(model).describe(model, num_classes=5, in_channels=4, **weights.network_options)
+    assert_close(compute(found, weights.arrays, image), expected)
+
+
+@pytest.mark.parametrize(("model", "options"), NETWORKS, ids=str)
+def test_weights_without_names_get_their_names(model: str, options: dict[str, Any], tmp_path: Path) -> None:
+    """With BatchNorm as it is; shuffles are gathers."""
+    layers, arrays = drawn(model, options)
+    write_graph(tmp_path / "net.onnx", layers, arrays, SIZE, folded=False, transposed=False)
+    weights = read_weights(tmp_path / "net.onnx")
+    check_options(weights, model, options)
+    assert weights.arrays.keys() == arrays.keys()
+    for name, value in arrays.items():
+        np.testing.assert_array_equal(weights.arrays[name], value)
+
+
+def test_what_a_graph_does_not_tell_is_as_usual(tmp_path: Path) -> None:
+    """A graph for images of any size computes the shapes of its views."""
+    layers, arrays = drawn(MODEL_V1, V1["mmpretrain"])
+    path = tmp_path / "net.onnx"
+    write_graph(path, layers, arrays, SIZE)
+    model = onnx.load(path)
+    nodes = [*model.graph.node]
+    for node in nodes:
+        if node.op_type == "Reshape":
+            model.graph.node.insert(0, onnx.helper.make_node("Identity", [node.input[1]], [f"{node.output[0]}_shape"]))
+            node.input[1] = f"{node.output[0]}_shape"
+    onnx.save(model, path)
+    check_options(read_weights(path), MODEL_V1, V1["mmpretrain"])

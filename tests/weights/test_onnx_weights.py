@@ -88,7 +88,7 @@ def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
         read_onnx(path)
 
 
-def test_the_published_int8_file_becomes_a_checkpoint(shared: Path) -> None:
+def test_the_published_int8_file_becomes_a_checkpoint(shared: Path, pynative: None) -> None:
     """Every weight is the dequantised one; its float equivalent in ONNX Runtime gives the same logits."""
     ort = pytest.importorskip("onnxruntime")
     path = shared / "weights" / "shufflenet-v2-12-int8.onnx"

@@ -92,8 +92,9 @@ def test_what_nothing_tells_is_assumed_aloud(arrays: dict[str, np.ndarray], tmp_
     path = tmp_path / "net.npz"
     write_arrays(arrays, path)
     got = settled(path, model=MODEL, stem="cifar")
-    assert got.told == {"layout"}
-    assert f"{path} does not say how its network was trained; assumed is pool=same, image_resize=224" in got.notes[-1]
+    assert got.told == {"layout", "se"}
+    assert f"{path} does not say how its network was trained; assumed is activation=relu" in got.notes[-1]
+    assert "pool" not in got.notes[-1]  # it has no effect behind that stem
     assert "stem" not in got.notes[-1]
 
 
@@ -147,3 +148,53 @@ def test_the_data_set_of_a_program_that_is_gone_is_no_hindrance(
     assert (got.config.dataset, got.config.replace(pool="pad").dataset) == ("stripes", "stripes")
     with pytest.raises(UserError, match="unknown data set stripes"):
         parse_config({"dataset": "stripes"})
+
+
+@pytest.mark.parametrize(
+    ("model", "option", "message"),
+    [
+        (MODEL, {"layout": "imgclsmob"}, f"layout=imgclsmob: it must be one of megvii, torchvision in {MODEL}"),
+        ("shufflenet_v1_g3_x0_5", {"layout": "torchvision"}, "it must be one of mindcv, megvii, mmpretrain, imgclsmob"),
+        ("mobilenet_v1_025", {"layout": "megvii"}, "mobilenet_v1_025 has no option layout: leave it out"),
+        ("shufflenet_v2_plus_small", {"se": True}, "shufflenet_v2_plus_small has no option se: leave it out"),
+    ],
+)
+def test_options_of_another_family_are_refused(model: str, option: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        settle({"model": model, **option})
+
+
+def test_network_options_without_effect_are_told() -> None:
+    given = {"model": MODEL, "stem": "cifar", "pool": "pad", "layout": "megvii"}
+    assert settle(given).notes == [f"without effect in {MODEL} with its other options: pool"]
+    assert settle(given | {"stem": "imagenet"}).notes == []
+    one_group = {"model": "shufflenet_v1_g1_x0_5", "stem": "cifar", "pool": "pad", "channel_shuffle": "interleave"}
+    assert "other options: channel_shuffle" in settle(one_group).notes[0]  # its blocks have pools, and no shuffle
+
+
+def test_a_file_with_the_name_of_a_records_is_that_records(tmp_path: Path) -> None:
+    """Weaker than what the user and a tag say, stronger than the project's names."""
+    path = tmp_path / "cifar100_shufflenetv2_x0_5-1977720f.pt.npz"
+    options: dict[str, Any] = {"layout": "torchvision", "num_classes": 100}
+    write_arrays(arrays_of(random_network(MODEL, **options), "torchvision"), path)
+    assert settled(path, model=MODEL).config.stem is None
+    path = path.rename(tmp_path / "cifar100_shufflenetv2_x0_5-1977720f.pt")
+    got = settled(path, with_data=True)
+    config = got.config
+    assert (config.model, config.stem, config.image_resize, config.dataset) == (MODEL, "cifar", 32, "cifar100")
+    assert config.mean == [129.285, 124.0575, 112.4295]
+    assert got.dataset == "cifar100"
+    assert f"the record {MODEL}.cifar100, since the file has its name: " in got.notes[0]
+    assert settled(path, stem="imagenet").config.stem == "imagenet"
+    assert settled(path, model=f"{MODEL}.tv_in1k").config.image_resize == 224
+    assert settled(path).config.dataset == "imagenet"  # no data are asked for
+    other = settled(path, model="shufflenet_v2_x1_0").config
+    assert (other.model, other.stem) == ("shufflenet_v2_x1_0", None)  # the name speaks of another model
+
+
+def test_names_of_a_project_tell_no_model(tmp_path: Path) -> None:
+    path = tmp_path / "net.npz"
+    write_arrays(arrays_of(random_network(MODEL, num_classes=2), "megvii"), path)
+    got = settled(path, with_data=True, model=MODEL)
+    assert not got.told & {"model", "dataset"}
+    assert got.dataset is None

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.models.registry import list_models
+from mindcv_shufflenet.models.catalogue import list_models
 from mindcv_shufflenet.network import create_model, get_model
 from mindcv_shufflenet.options.config import parse_config
 from mindcv_shufflenet.options.preprocessing import Preprocessing
@@ -29,9 +29,10 @@ def test_every_record_is_complete_and_pinned() -> None:
     for name, record in RECORDS.items():
         assert name == f"{record.model}.{record.tag}"
         assert record.model in list_models()
-        assert 50 < record.top1 < record.top5 < 100
-        assert record.preprocessing.image_resize == 224
-        assert record.preprocessing.resize in (232, 256)
+        assert 35 < record.top1 < record.top5 < 100
+        assert record.preprocessing.resize in ((232, 256) if record.dataset == "imagenet" else (32,))
+        assert record.preprocessing.image_resize == (224 if record.dataset == "imagenet" else 32)
+        assert record.images in (50_000, 10_000)
         assert record.source
         assert record.licence
         if record.url is None:
@@ -121,6 +122,17 @@ def test_a_checkpoint_goes_before_pretrained_and_that_is_told(tmp_path: Path) ->
         "pretrained is not read, since ckpt_path is given",
         f"from {path}: layout=torchvision, pool=pad",
     ]
+
+
+def test_names_of_a_project_mean_its_records_of_the_family(tmp_path: Path) -> None:
+    """mmpretrain has weights of one model in each of two families."""
+    for model, project in ((X0_5, "torchvision"), ("shufflenet_v1_g3_x0_5", "mmpretrain")):
+        path = tmp_path / f"{model}.npz"
+        write_arrays(arrays_of(random_network(model, layout=project), "mmpretrain"), path)
+        got = settle({"model": model, "ckpt_path": str(path)})
+        assert got.preprocessing == Preprocessing(resize_backend="pillow")
+        assert f"the record {model.removesuffix('x0_5')}x1_0.mmpretrain_in1k, since" in got.notes[0]
+        assert create_model(model, checkpoint_path=path).options["layout"] == project
 
 
 def test_a_checkpoint_may_be_an_address(published: object) -> None:

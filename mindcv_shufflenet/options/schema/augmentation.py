@@ -19,7 +19,7 @@ class AugmentationOptions(OptionGroup):
     """augmentation"""
 
     image_resize: int = option(
-        224, "height and width of the network's input in pixels", read_by="train validate predict",
+        224, "height and width of the network's input in pixels", read_by="train validate predict models",
         of="preprocessing", is_common=True, memory_rank=2, ge=8, le=4096,
     )  # fmt: skip
     train_crop: Literal["auto", "resized", "padded"] = option(

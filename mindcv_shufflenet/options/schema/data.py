@@ -6,7 +6,7 @@ from pydantic import ValidationInfo, model_validator
 
 from mindcv_shufflenet.errors import unknown_name
 from mindcv_shufflenet.options.bounds import Count
-from mindcv_shufflenet.options.group import OptionGroup
+from mindcv_shufflenet.options.group import OptionGroup, Purpose
 from mindcv_shufflenet.options.names import DATASETS, traits_of
 from mindcv_shufflenet.options.option import ABSENT, Needs, option
 
@@ -58,6 +58,6 @@ class DataOptions(OptionGroup):
     @model_validator(mode="after")
     def _is_known(self, info: ValidationInfo) -> Self:
         """Refuse an unknown data set, but where options were recorded by a program that had registered it."""
-        if self.dataset not in DATASETS and info.context != "recorded":
+        if self.dataset not in DATASETS and not Purpose.of(info).is_recorded:
             raise ValueError(unknown_name("data set", self.dataset, DATASETS))
         return self

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from mindcv_shufflenet.options.bounds import Count, Fraction, OneOf
 from mindcv_shufflenet.options.group import OptionGroup
-from mindcv_shufflenet.options.names import LAYOUTS, POOLS, STEMS, WEIGHTS_SUFFIXES
+from mindcv_shufflenet.options.names import ACTIVATIONS, CHANNEL_SHUFFLES, LAYOUTS, POOLS, STEMS, WEIGHTS_SUFFIXES
 from mindcv_shufflenet.options.option import ABSENT, Needs, given, option
 
 
@@ -18,28 +18,47 @@ class ModelOptions(OptionGroup):
         read_by="train validate predict convert verify", of="weights", mindcv="mobilenet_v2_035_224", is_common=True,
     )  # fmt: skip
     num_classes: Count | None = option(
-        None, "classes; null: as many as the data set has", read_by="train validate predict", of="weights",
+        None, "classes; null: as many as the data set has", read_by="train validate predict models", of="weights",
         is_common=True,
     )  # fmt: skip
     in_channels: Literal[1, 3] = option(
-        3, "channels of an image: 3 (RGB) or 1 (grey)", read_by="train validate predict", of="network"
+        3, "channels of an image: 3 (RGB) or 1 (grey)", read_by="train validate predict models", of="network"
     )
     layout: Annotated[str | None, OneOf(LAYOUTS)] = option(
-        None, "megvii (default; mindcv's parameters) or torchvision (even split, classifier with bias); for families"
-        " that have layouts", read_by="train validate predict convert", of="network", mindcv=ABSENT,
+        None, "order of the channels: in ShuffleNetV2 megvii (default; mindcv's parameters) or torchvision (even"
+        " split, classifier with bias); in ShuffleNetV1 mindcv (default), megvii, mmpretrain or imgclsmob",
+        read_by="train validate predict convert models", of="network", mindcv=ABSENT,
     )  # fmt: skip
     stem: Annotated[str | None, OneOf(STEMS)] = option(
         None, "imagenet (default): stride 2 and max pool; cifar: stride 1, for images of about 32 pixels; for families"
-        " that have stems", read_by="train validate predict", of="network", mindcv=ABSENT,
+        " that have stems", read_by="train validate predict models", of="network", mindcv=ABSENT,
     )  # fmt: skip
     pool: Annotated[str | None, OneOf(POOLS)] = option(
-        None, "padding of the max pool: same (mindcv) or pad (Megvii, torchvision); null: by layout; for families that"
-        " have such a pool", read_by="train validate predict", of="network", mindcv=ABSENT,
-        needs=Needs("stem imagenet", lambda c, _: c.stem in (None, "imagenet")),
+        None, "padding of the max pool, and of ShuffleNetV1's average pools: same (mindcv) or pad (Megvii,"
+        " torchvision); null: by layout; for families that have such a pool", read_by="train validate predict models",
+        of="network", mindcv=ABSENT,
+    )  # fmt: skip
+    channel_shuffle: Annotated[str | None, OneOf(CHANNEL_SHUFFLES)] = option(
+        None, "view of the channels in ShuffleNetV1's shuffle: deinterleave (mindcv, Megvii) or interleave (the paper,"
+        " mmpretrain, imgclsmob); null: by layout",
+        read_by="train validate predict models", of="network", mindcv=ABSENT,
+    )  # fmt: skip
+    activation: Annotated[str | None, OneOf(ACTIVATIONS)] = option(
+        None, "of ShuffleNetV2: relu (default) or leaky_relu (NanoDet's backbones)",
+        read_by="train validate predict models", of="network", mindcv=ABSENT,
+    )  # fmt: skip
+    se: bool | None = option(
+        None, "squeeze-and-excitation at the end of each block's main branch; null: as the model has it; for"
+        " ShuffleNetV2", read_by="train validate predict models", of="network", mindcv=ABSENT,
+    )  # fmt: skip
+    residual: bool | None = option(
+        None, "a shortcut around the main branch of each block of stride 1; null: as the model has it; for"
+        " ShuffleNetV2", read_by="train validate predict models", of="network", mindcv=ABSENT,
     )  # fmt: skip
     drop_rate: Annotated[float, Field(ge=0, le=0.99)] | None = option(
-        None, "dropout before the classifier", read_by="train"
-    )
+        None, "dropout before the classifier; null: as the model has it, 0.2 in MobileNetV2, ShuffleNetV2+ and Megvii's"
+        " large network", read_by="train",
+    )  # fmt: skip
     drop_path_rate: Fraction | None = option(None, "stochastic depth", read_by="train", works=(None, 0.0))
     pretrained: bool = option(
         False, "start from, or validate, the published weights of model", read_by="train validate predict",

@@ -1,7 +1,7 @@
 """Published weights: where they are, how they are checked, and the preprocessing that belongs to them.
 
-Each module of this folder lists those of a family, as ``PUBLISHED``. Scores are those that the publisher gives for
-ImageNet-1K's 50,000 validation images, in percent. No address here was visited from this project's own machines, so the
+The module of a family lists those of its models, as ``PUBLISHED``. Scores are those that the publisher gives, in
+percent. No address here was visited from this project's own machines, so the
 checksums are the publishers' (the digits in the files' names).
 """
 
@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from mindcv_shufflenet.errors import UserError, nearest
+from mindcv_shufflenet.families import aliases
 from mindcv_shufflenet.options.model_name import ModelName
 from mindcv_shufflenet.storage.download import fetch_to_cache
 from mindcv_shufflenet.weights.records.base import Record
@@ -18,7 +19,10 @@ from mindcv_shufflenet.weights.records.base import Record
 RECORDS: dict[str, Record] = {}
 
 # Names that other projects have for a model with its weights. The recipe of that name is in configs/.
-ALIASES = {"shufflenet-v2-1x_16xb64_in1k": "shufflenet_v2_x1_0.mmpretrain_in1k"}
+ALIASES = {
+    "shufflenet-v1-1x_16xb64_in1k": "shufflenet_v1_g3_x1_0.mmpretrain_in1k",
+    "shufflenet-v2-1x_16xb64_in1k": "shufflenet_v2_x1_0.mmpretrain_in1k",
+}
 
 for _module in pkgutil.iter_modules(__path__):
     _published = getattr(import_module(f"{__name__}.{_module.name}"), "PUBLISHED", ())
@@ -26,8 +30,9 @@ for _module in pkgutil.iter_modules(__path__):
 
 
 def parse_name(name: str) -> ModelName:
-    """Return model and tag of ``MODEL``, ``MODEL.TAG`` or an alias."""
-    return ModelName.parse(ALIASES.get(name, name))
+    """Return model and tag of ``MODEL``, ``MODEL.TAG`` or an alias of either."""
+    model, tag = ModelName.parse(ALIASES.get(name, name))
+    return ModelName(aliases().get(model, model), tag)
 
 
 def find_record(name: str) -> Record | None:
@@ -60,7 +65,8 @@ def get_pretrained_cfg(name: str) -> Record:
     """
     record = find_record(str(name))
     if record is None:
-        record = next((record for record in RECORDS.values() if record.model == name), None)
+        model = parse_name(str(name)).model
+        record = next((record for record in RECORDS.values() if record.model == model), None)
     if record is None:
         known = {record.model for record in RECORDS.values()}
         raise UserError(

@@ -6,6 +6,16 @@ from typing import Any, NamedTuple
 from mindcv_shufflenet.options.preprocessing import Preprocessing
 
 
+class Scored(NamedTuple):
+    """A data set on which published weights were trained and scored: its classes, and the images of the score."""
+
+    num_classes: int
+    images: int
+
+
+SCORED = {"imagenet": Scored(1000, 50_000), "cifar10": Scored(10, 10_000), "cifar100": Scored(100, 10_000)}
+
+
 class Record(NamedTuple):
     """One file of published weights.
 
@@ -22,6 +32,8 @@ class Record(NamedTuple):
         network_options: with which the weights were trained.
         preprocessing: with which they were scored.
         by_hand: where to get the file if there is no address.
+        dataset: on which the weights were trained and scored; a key of ``SCORED``.
+        remark: what a reader of the score has to know beside it.
     """
 
     model: str
@@ -36,11 +48,23 @@ class Record(NamedTuple):
     network_options: Mapping[str, str]
     preprocessing: Preprocessing
     by_hand: str = ""
+    dataset: str = "imagenet"
+    remark: str = ""
 
     @property
     def name(self) -> str:
         """Model and tag: ``shufflenet_v2_x1_0.tv_in1k``."""
         return f"{self.model}.{self.tag}"
+
+    @property
+    def images(self) -> int:
+        """How many images the score is of."""
+        return SCORED[self.dataset].images
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the weights tell apart."""
+        return SCORED[self.dataset].num_classes
 
     def options(self) -> dict[str, Any]:
         """The options of network and preprocessing that belong to the weights, as ``options/schema/`` names them."""
