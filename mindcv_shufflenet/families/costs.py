@@ -35,7 +35,7 @@ class LayerCost(NamedTuple):
 def layer_costs(layers: Layers, image_size: int) -> list[LayerCost]:
     """Return what each layer costs for one image of ``image_size`` pixels each way, in the order of computation.
 
-    A convolution costs (kernel area) x (input channels / groups) multiply-adds for each value that it puts out, a
+    A convolution costs (kernel area) x (input channels / groups) multiply-adds for each value of its output, a
     dense layer its input channels; BatchNorm, activations and pooling are left out, as in table 1 of
     ShuffleNetV2's paper.
     """

@@ -7,7 +7,7 @@ Layouts: with ``megvii``, the paper's authors' and mindcv's, the channels are sh
 block that opens a stage passes as many channels through its projection as it takes in. With ``torchvision``, they are
 shuffled at the end of a block, and both branches make half of its channels.
 
-Squeeze-and-excitation (``se``) scales what the main branch puts out, behind its last ReLU; its first dense layer has a
+Squeeze-and-excitation (``se``) scales the output of the main branch, behind its last ReLU; its first dense layer has a
 sixteenth of their channels. A shortcut (``residual``) then adds the main branch's input, in blocks that keep the shape.
 The appendix has both in figures, and leaves open the ReLU behind the sum (there is none here), the sixteenth and the
 biases; these are those of imgclsmob's ``shufflenetv2b`` and of the squeeze-and-excitation paper.

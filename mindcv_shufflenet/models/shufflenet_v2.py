@@ -46,7 +46,7 @@ class Block(nn.Cell):
         stride: 1 or 2.
         layout: ``megvii`` or ``torchvision``.
         activation: a key of ``layers.ACTIVATIONS``.
-        se: scale what the main branch puts out.
+        se: scale the output of the main branch.
         residual: then add what the main branch has read, where the block keeps the shape.
         kernel: of the depthwise convolutions.
         epsilon: of the BatchNorms.

@@ -13,9 +13,10 @@ from mindcv_shufflenet.models.base import Network
 
 
 class SqueezeExcitation(nn.Cell):
-    """Each channel times a factor of 0 to 1 that the means of all channels give; the first convolution is normalised.
+    """Scale each channel by a factor of 0 to 1, computed from the means of all channels.
 
-    It reads maps ``[N, C, H, W]`` or their means ``[N, C]``, and puts out the same shape.
+    BatchNorm follows the first of its two convolutions. The input is maps ``[N, C, H, W]`` or their means ``[N, C]``;
+    the output has the same shape.
     """
 
     def __init__(self, channels: int) -> None:

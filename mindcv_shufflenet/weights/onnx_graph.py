@@ -136,7 +136,7 @@ def _read(graph: onnx.GraphProto, arrays: Arrays, origin: dict[str, str]) -> tup
     shuffles: list[int] = []
     kinds: set[str] = set()
     integers = _integers(graph)
-    shapes: dict[str, list[int]] = {}  # of what a reshape puts out
+    shapes: dict[str, list[int]] = {}  # of the output of each Reshape
     for node in graph.node:
         names, attributes = list(node.input), _attributes(node)
         read = names if node.op_type in _JOINING else names[: node.op_type != "Shape"]
