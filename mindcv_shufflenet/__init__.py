@@ -4,7 +4,11 @@ Names are handed on when they are first asked for (PEP 562), so importing the pa
 """
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
+
+# onnx and MindSpore share one protobuf runtime, and MindSpore's messages need the one in Python (docs/mindspore.md).
+os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")
 
 if TYPE_CHECKING:
     from mindcv_shufflenet.data.datasets import Reader, Request, Split, register_dataset
@@ -12,11 +16,15 @@ if TYPE_CHECKING:
     from mindcv_shufflenet.data.sources import Files, Pixels
     from mindcv_shufflenet.data.transforms import create_transform
     from mindcv_shufflenet.deploy.conversion import convert
+    from mindcv_shufflenet.deploy.export.check import check
+    from mindcv_shufflenet.deploy.export.export import export
     from mindcv_shufflenet.deploy.predict import predict
     from mindcv_shufflenet.deploy.predictor import Predictor, inference_model
+    from mindcv_shufflenet.deploy.speed.benchmark import benchmark
     from mindcv_shufflenet.errors import Interrupted, RunError, UserError
     from mindcv_shufflenet.evaluation.evaluate import evaluate
     from mindcv_shufflenet.evaluation.verify import verify
+    from mindcv_shufflenet.graph.network import fold
     from mindcv_shufflenet.models.catalogue import is_model, list_models
     from mindcv_shufflenet.models.complexity import count
     from mindcv_shufflenet.network import create_model, get_model, open_network, resolve_preprocessing
@@ -32,7 +40,10 @@ _HOMES = {
     "train": "mindcv_shufflenet.training.train",
     "evaluate": "mindcv_shufflenet.evaluation.evaluate",
     "verify": "mindcv_shufflenet.evaluation.verify",
+    "benchmark": "mindcv_shufflenet.deploy.speed.benchmark",
     "convert": "mindcv_shufflenet.deploy.conversion",
+    "export": "mindcv_shufflenet.deploy.export.export",
+    "check": "mindcv_shufflenet.deploy.export.check",
     "predict": "mindcv_shufflenet.deploy.predict",
     "prepare_data": "mindcv_shufflenet.data.prepare",
     "Predictor": "mindcv_shufflenet.deploy.predictor",
@@ -44,6 +55,7 @@ _HOMES = {
     "list_models": "mindcv_shufflenet.models.catalogue",
     "is_model": "mindcv_shufflenet.models.catalogue",
     "get_pretrained_cfg": "mindcv_shufflenet.weights.records",
+    "fold": "mindcv_shufflenet.graph.network",
     "load_weights": "mindcv_shufflenet.weights.load",
     "count": "mindcv_shufflenet.models.complexity",
     "create_transform": "mindcv_shufflenet.data.transforms",
@@ -72,11 +84,15 @@ __all__ = [
     "Split",
     "UserError",
     "__version__",
+    "benchmark",
+    "check",
     "convert",
     "count",
     "create_model",
     "create_transform",
     "evaluate",
+    "export",
+    "fold",
     "get_model",
     "get_pretrained_cfg",
     "inference_model",

@@ -9,16 +9,18 @@ from typing import Any, NamedTuple
 
 from mindspore import nn
 
-from mindcv_shufflenet.data.class_names import known_class_names
+from mindcv_shufflenet.data.class_names import class_names_of
 from mindcv_shufflenet.errors import UserError, check_keywords
 from mindcv_shufflenet.families import FAMILIES, find_family
 from mindcv_shufflenet.models.registry import build
 from mindcv_shufflenet.options.config import Config
-from mindcv_shufflenet.options.names import WEIGHTS_SUFFIXES
+from mindcv_shufflenet.options.names import EXPORT_FORMATS, WEIGHTS_SUFFIXES
 from mindcv_shufflenet.options.preprocessing import Preprocessing
 from mindcv_shufflenet.options.tables import names_of
 from mindcv_shufflenet.storage.run_directory import RunDirectory
+from mindcv_shufflenet.weights.formats import read_onnx_model
 from mindcv_shufflenet.weights.load import Weights, load_weights
+from mindcv_shufflenet.weights.metadata import ENTRY, entries_of, read_metadata
 from mindcv_shufflenet.weights.provenance import Settled, settle
 from mindcv_shufflenet.weights.records import find_record, get_pretrained_cfg, parse_name
 
@@ -70,9 +72,8 @@ def open_network(
         drop_rate=config.drop_rate,
         **{name: getattr(config, name) for name in names_of("network")},
     )
-    names = settled.classes.names if settled.classes else known_class_names(settled.dataset)
-    is_theirs = names is not None and len(names) == classes
-    return Opened(network, settled.preprocessing, names if is_theirs else None, settled.notes + notes)
+    names = class_names_of(settled.classes, settled.dataset, classes)
+    return Opened(network, settled.preprocessing, names, settled.notes + notes)
 
 
 def build_with_weights(
@@ -165,7 +166,7 @@ def resolve_preprocessing(name_or_run: str | os.PathLike[str]) -> Preprocessing:
 
     Args:
         name_or_run: a model with a tag (``shufflenet_v2_x1_0.tv_in1k``); a model without one, which means the weights
-            that ``pretrained`` fetches; a run directory; or a weights file. No weights are fetched.
+            that ``pretrained`` fetches; a run directory; a weights file; or an exported file. No weights are fetched.
 
     Raises:
         UserError: there are no such weights, or nothing tells their preprocessing.
@@ -176,6 +177,10 @@ def resolve_preprocessing(name_or_run: str | os.PathLike[str]) -> Preprocessing:
         if not run.options:
             raise UserError(f"{path} has no config.yaml of a run: {'; '.join(run.notes) or 'give a run directory'}")
         return Preprocessing.from_options(run.options)
+    if path.is_file() and path.suffix.lower() == EXPORT_FORMATS["onnx"]:
+        told = entries_of(read_onnx_model(path))
+        if metadata := read_metadata(told.get(ENTRY), str(path))[0]:
+            return Preprocessing.from_options(metadata.options)
     if path.exists() or path.suffix.lower() in WEIGHTS_SUFFIXES:
         return settle({"ckpt_path": str(path)}).preprocessing
     return get_pretrained_cfg(str(name_or_run)).preprocessing

@@ -25,8 +25,11 @@ TESTS = Path(__file__).parent
 COMPILES = [
     TESTS / name
     for name in (
+        "cli/test_benchmark.py",
         "cli/test_convert.py",
         "cli/test_data.py",
+        "cli/test_engines.py",
+        "cli/test_export.py",
         "cli/test_finetune.py",
         "cli/test_interrupted.py",
         "cli/test_mpirun.py",
@@ -43,6 +46,8 @@ COMPILES = [
         "deploy",
         "evaluation/test_evaluator.py",
         "families",
+        "graph/test_onnx.py",
+        "graph/test_network.py",
         "models/test_base.py",
         "models/test_complexity.py",
         "models/test_every_family.py",
@@ -51,6 +56,7 @@ COMPILES = [
         "models/test_shufflenet_v2_large.py",
         "models/test_shufflenet_v2_options.py",
         "report",
+        "test_infer_onnx.py",
         "test_packaging.py",
         "test_toy_family.py",
         "training/test_step.py",

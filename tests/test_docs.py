@@ -4,6 +4,7 @@ import ast
 import re
 import runpy
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,13 @@ SHORTER = {
     "validate": "--batch_size 4 --val_amp_level O0 --mode 1 --num_parallel_workers 1",
     "predict": "--mode 1",
     "data": "--num_parallel_workers 1",
+    "export": "--image_resize 64 --overwrite --num_parallel_workers 1",
+    "benchmark": "--repeats 1 --seconds 0.01",
 }
 # Names in the pages, and what the folder of the test has for them.
 PLACES = {"/path/to/imagenet": "."}
-# Fixtures that a command needs, by what is in it.
-NEEDS = {".pth": "torch_files", "--data_dir packed": "packed"}
+# Fixtures that a command or a Python block needs, by what is in it.
+NEEDS = {".pth": "torch_files", "--data_dir packed": "packed", ".onnx": "exported", "openvino": "openvino"}
 # Commands that are read and checked as far as their options go. What is in the command, and why it does not run.
 ONLY_PARSED = {
     "--pretrained": "fetches weights; tests/cli/test_finetune.py fetches them from a local server",
@@ -44,12 +47,15 @@ ONLY_PARSED = {
     "x2_0-best.ckpt": "its run on ImageNet is not here",
     "ckpt/config.yaml": "its run on ImageNet is not here",
     "shufflenet_v2_x0_3": "a variant that the reader adds",
+    "export --ckpt_path x1_0.ckpt": "docs/deploy.md has the same",
+    "--model NAME": "names a table's rows; make demo has the same training",
     "--data_dir DIR": "names a table's row; docs/train.md has the same training",
 }
 # Commands that are not looked at any further, and why.
 NOT_RUN = {
     "make ": "installs the requirements; CI runs it",
     "benchmarks/": "measures for minutes",
+    "infer_onnx.py": "tests/test_infer_onnx.py runs it",
     "...": "a part of a command",
 }
 # Python blocks that do not run, by what is in them, and why.
@@ -138,6 +144,13 @@ def run(verb: str, words: str | list[str]) -> None:
     assert status == 0, f"shufflenet {verb} {words} ends with {status}"
 
 
+def provide(text: str, request: pytest.FixtureRequest) -> None:
+    """Set up the fixtures that a command or a block needs."""
+    for part, fixture in NEEDS.items():
+        if part in text:
+            request.getfixturevalue(fixture)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that has what the pages speak of: photos, a small ImageNet, recipes, weights, a run."""
@@ -186,6 +199,22 @@ def packed(folder: Path) -> None:
     run("data", f"prepare {folder}/packed --dataset imagenet --data_dir {folder} {SHORTER['data']} --short_side 256")
 
 
+@pytest.fixture(scope="module")
+def exported(folder: Path) -> None:
+    """Exported files: of weights, and of the run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run("export", "--model shufflenet_v2_x1_0 --ckpt_path x.ckpt --output x.onnx")
+        run("export", f"--ckpt_path ckpt/shufflenet_v2_x1_0-best.ckpt --output x1_0.onnx {SHORTER['export']}")
+        shutil.copy("x1_0.onnx", "x1_0-int8.onnx")  # another command of the pages writes it, in int8
+
+
+@pytest.fixture
+def openvino() -> None:
+    """A runtime that is not installed everywhere."""
+    pytest.importorskip("openvino")
+
+
 @pytest.mark.parametrize("page", ENGLISH)
 def test_options_of_every_command_are_valid(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -200,9 +229,7 @@ def test_options_of_every_command_are_valid(page: str, tmp_path: Path, monkeypat
 @pytest.mark.parametrize("command", RUN, ids=str)
 def test_command(command: str, folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    for part, fixture in NEEDS.items():
-        if part in command:
-            request.getfixturevalue(fixture)
+    provide(command, request)
     verb, words = find_verb(command)
     words = [PLACES.get(word, word) for word in words]
     run(verb, words if "--resume_opt" in words else [*words, *SHORTER.get(verb, "").split()])
@@ -217,7 +244,9 @@ def test_command(command: str, folder: Path, request: pytest.FixtureRequest, mon
         if fenced(page, "python") and page not in PAGES_NOT_RUN
     ],
 )
-def test_python_blocks(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_blocks(
+    page: str, folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The blocks of a page run one after the other, as the cells of a notebook."""
     import mindspore as ms
 
@@ -226,6 +255,7 @@ def test_python_blocks(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch)
     names: dict[str, Any] = {}
     for block in fenced(page, "python"):
         if not reason(block, BLOCKS_NOT_RUN):
+            provide(block, request)
             for pattern, shorter in SHORTER_PYTHON.items():
                 block = re.sub(pattern, shorter, block)
             exec(compile(block, page, "exec"), names)

@@ -1,4 +1,4 @@
-"""A family of a few lines is listed, built, trained, resumed, validated, converted and asked, like any other."""
+"""A family of a few lines is listed, built, trained, resumed, validated, converted, exported and asked as any other."""
 
 from pathlib import Path
 
@@ -55,6 +55,13 @@ def test_a_toy_family_does_all_that_a_family_does(toy: None, tmp_path: Path, cap
     run("convert", tmp_path / "other.npz", tmp_path / "back.ckpt")
     assert same(read_arrays(tmp_path / "back.ckpt"), read_arrays(last))
     assert load_weights(create_model("toy_8", num_classes=10, checkpoint_path=tmp_path / "other.npz"), last) == []
+    run("export", "--ckpt_path", last, "--output", tmp_path / "toy.onnx")
+    assert "correctly" in run("check", tmp_path / "toy.onnx")
     Image.new("RGB", (20, 20)).save(tmp_path / "photo.png")
+    run(
+        *("export", "--ckpt_path", last, "--output", tmp_path / "int8.onnx"),
+        *("--int8", "--calibration", tmp_path / "photo.png"),
+    )
+    assert "correctly" in run("check", tmp_path / "int8.onnx")
     assert "toy_8" in run("predict", tmp_path / "photo.png", "--ckpt_path", last)
     assert Predictor(ckpt_path=last)(tmp_path / "photo.png").index in range(10)

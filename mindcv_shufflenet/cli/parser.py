@@ -20,6 +20,9 @@ class Parser(argparse.ArgumentParser):
         verb: the verb that it stands for.
         complete: whether it knows every option of the verb, or those of the first page of its help alone.
         schema: the class of the options.
+
+    Attributes:
+        hidden: the names of options that the verb does not read and has arguments of its own of.
     """
 
     def __init__(self, program: str, verb: str, complete: bool = True, schema: Schema = Config) -> None:
@@ -34,11 +37,13 @@ class Parser(argparse.ArgumentParser):
             formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=28),
         )  # fmt: skip
         for own in self.verb.arguments:
-            self.add_argument(*own.names, help=own.text, **own.settings)
+            text = own.text if complete or own.is_common else argparse.SUPPRESS
+            self.add_argument(*own.names, help=text, **own.settings)
         words = [str(action.metavar or action.dest) for action in self._actions if not action.option_strings]
         self.usage = " ".join([program, *words, "[--OPTION VALUE | OPTION=VALUE ...]"])
         self.add_argument("--json", metavar="PATH", help="write the result there as JSON; - for standard output")
         taken = {own.name for own in self.verb.arguments}
+        self.hidden = taken - {*read_by(verb, schema)}
         if complete:
             names = schema.model_fields if self.verb.takes_recipe else read_by(verb, schema)
             self._add_groups([name for name in names if name not in taken])

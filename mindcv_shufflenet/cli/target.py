@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mindcv_shufflenet.cli.verbs import VERBS
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.storage.files import is_writable
 from mindcv_shufflenet.storage.run_directory import is_run_file
 
 
@@ -16,8 +17,8 @@ def check_target(
     """Look at the place of a result before the work is done. Devices and pipes are written through.
 
     Args:
-        option: that tells the place.
-        path: of the result; None or ``-`` is no file.
+        option: the option that tells the place.
+        path: the path of the result; None or ``-`` is no file.
         given: name and path of each argument and option of the command that is a path.
         is_earlier: whether a file is an earlier result.
 
@@ -32,7 +33,7 @@ def check_target(
         raise UserError(f"--{option} {path} is the name of a file of a run; give another, such as result.{option}")
     if target.exists() and not target.is_file() and not target.is_dir():  # a device, a pipe
         return
-    if path.endswith(os.sep) or target.is_dir() or not os.access(target.absolute().parent, os.W_OK):
+    if path.endswith(os.sep) or target.is_dir() or not is_writable(target.absolute().parent):
         raise UserError(f"cannot write {path}: give --{option} a file in a folder that is there and can be written")
     if target.exists() and not is_earlier(target):
         raise UserError(f"{path} is there already and is no earlier result: give --{option} another name")

@@ -1,82 +1,12 @@
-"""The verbs of the command line: what each does, its own arguments, and examples of it.
-
-Which options a verb reads stands in the schema.
-"""
+"""The verbs of the command line. Which options a verb reads stands in the schema."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
+from mindcv_shufflenet.cli.arguments import argument, count, name_of
+from mindcv_shufflenet.cli.deployment_verbs import DEPLOYMENT_VERBS
+from mindcv_shufflenet.cli.verb import Verb
 from mindcv_shufflenet.options.names import WEIGHTS_SUFFIXES
-
-
-class Argument(NamedTuple):
-    """An argument of one verb alone.
-
-    Attributes:
-        names: as argparse takes them: a plain name is a position, one with dashes an option.
-        text: a line for people.
-        is_path: whether it is the path of a file or folder, or several.
-        companion: what the path of a file beside it, which is written too, ends with; empty: there is none.
-        is_earlier: whether a file is an earlier result, which the one that the path is of may replace; None: it is the
-            path of no result.
-        settings: further settings of ``argparse``'s ``add_argument``.
-    """
-
-    names: tuple[str, ...]
-    text: str
-    is_path: bool
-    companion: str
-    is_earlier: Callable[[Path], bool] | None
-    settings: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        """The name of its value after parsing."""
-        return self.names[-1].lstrip("-")
-
-
-def argument(
-    *names: str,
-    text: str,
-    is_path: bool = False,
-    companion: str = "",
-    is_earlier: Callable[[Path], bool] | None = None,
-    **settings: Any,
-) -> Argument:
-    """Return an argument; ``settings`` are those of ``argparse``."""
-    return Argument(names, text, is_path, companion, is_earlier, settings)
-
-
-class Verb(NamedTuple):
-    """One verb. The module ``mindcv_shufflenet.commands.VERB`` has ``run(arguments)``.
-
-    Attributes:
-        text: what it does.
-        examples: words that may follow it.
-        result_keys: keys that the JSON of its result always has.
-        arguments: its own arguments.
-        takes_recipe: whether it reads a recipe, and so takes every option, those too that it does not read.
-        script: the script in the repository that is the same command.
-        needs: what it cannot do without; empty if it runs without any word.
-        runs_on_ranks: whether several ranks do it together.
-        saves_state: whether it saves its state when a signal stops it.
-        module: the module whose ``run(arguments)`` does it; empty: that of the verb's name in ``commands``.
-        complete: brings parsed arguments together that have two names; returns whether what it needs is there.
-    """
-
-    text: str
-    examples: tuple[str, ...]
-    result_keys: set[str]
-    arguments: tuple[Argument, ...] = ()
-    takes_recipe: bool = False
-    script: str = ""
-    needs: str = ""
-    runs_on_ranks: bool = False
-    saves_state: bool = False
-    module: str = ""
-    complete: Callable[[argparse.Namespace], bool] = lambda _: True
 
 
 def _gather_images(arguments: argparse.Namespace) -> bool:
@@ -88,11 +18,7 @@ def _project(text: str) -> str:
     """Return the name of a project that has parameter names of some family."""
     from mindcv_shufflenet import families  # --help need not wait for all descriptions
 
-    if text not in families.projects():
-        raise argparse.ArgumentTypeError(
-            f"invalid choice: {text!r} (choose from {', '.join(map(repr, families.projects()))})"
-        )
-    return text
+    return name_of("project", families.projects())(text)
 
 
 def _is_table(path: Path) -> bool:
@@ -100,12 +26,6 @@ def _is_table(path: Path) -> bool:
     from mindcv_shufflenet.commands.models import is_table  # --help need not wait for all descriptions
 
     return is_table(path)
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0 and at most 1000000")
-    return int(text)
 
 
 _RECIPE = argument("-c", "--config", metavar="FILE", text="YAML recipe; the command line goes before it", is_path=True)
@@ -223,12 +143,12 @@ VERBS: dict[str, Verb] = {
             argument("output", metavar="OUT", text="the folder that they go to", is_path=True),
             argument(
                 "--short_side",
-                type=_count,
+                type=count,
                 metavar="PIXELS",
                 text="make larger images smaller (default: files as they are)",
             ),
             argument(
-                "--images_per_shard", type=_count, default=10_000, metavar="N", text="images a shard (default: 10000)"
+                "--images_per_shard", type=count, default=10_000, metavar="N", text="images a shard (default: 10000)"
             ),
         ),
         needs="what to do, and the folder to write",
@@ -254,4 +174,5 @@ VERBS: dict[str, Verb] = {
             ),
         ),
     ),
+    **DEPLOYMENT_VERBS,
 }

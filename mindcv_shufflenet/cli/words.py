@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from mindcv_shufflenet.cli.parser import Parser
 from mindcv_shufflenet.cli.target import check_target, is_result
-from mindcv_shufflenet.cli.verbs import Verb
+from mindcv_shufflenet.cli.verb import Verb
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.options.annotations import is_boolean, is_list, parse_text
 from mindcv_shufflenet.options.config import Config, parse_config, unknown_option
@@ -30,15 +30,15 @@ def parse(program: str, verb: str, words: list[str], schema: type[Config] = Conf
 
     Args:
         program: the command as the user types it.
-        verb: of the command.
-        words: that follow it.
+        verb: the verb of the command.
+        words: the words that follow it.
         schema: the class of the options.
 
     Raises:
         UserError: a word is missing, unknown or empty, or an option's value is wrong.
     """
-    fields = schema.model_fields
     parser = Parser(program, verb, schema=schema)
+    fields = {name: field for name, field in schema.model_fields.items() if name not in parser.hidden}
     if not words and parser.verb.needs:
         raise parser.lacking()
     known = parser.names

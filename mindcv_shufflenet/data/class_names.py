@@ -1,10 +1,26 @@
-"""The names of the classes of well-known data sets, for weights that were trained on them."""
+"""The names of a network's classes: recorded ones, or those of a well-known data set."""
 
 from collections.abc import Callable
 from importlib import resources
 
 from mindcv_shufflenet.data.datasets import cifar10
 from mindcv_shufflenet.data.datasets.imagenet import bundled_class_names
+from mindcv_shufflenet.storage.run_directory import Classes
+
+
+def class_names_of(classes: Classes | None, dataset: str | None, num_classes: int) -> tuple[str, ...] | None:
+    """Return the name of each class of a network; None where they are not known.
+
+    Where nothing tells what it was trained on, 1000 classes are taken for ImageNet's.
+
+    Args:
+        classes: that it was trained on, where they are recorded.
+        dataset: that it was trained on, where that is known.
+        num_classes: how many it has.
+    """
+    is_unknown = classes is None and dataset is None
+    names = classes.names if classes else known_class_names("imagenet" if is_unknown else dataset)
+    return names if names is not None and len(names) == num_classes else None
 
 
 def known_class_names(dataset: str | None) -> tuple[str, ...] | None:

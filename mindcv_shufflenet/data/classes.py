@@ -54,13 +54,14 @@ def check_recorded_classes(recorded: Classes | None, split: Split) -> None:
         )
 
 
-def check_known_classes(config: Config, split: Split, outputs: int | None) -> list[str]:
+def check_known_classes(config: Config, split: Split, outputs: int | None, weights: str) -> list[str]:
     """Refuse class folders whose indices cannot be determined; return a note if folder order is assumed.
 
     Args:
         config: the options.
         split: the images.
         outputs: number of classes of the weights; None: there are no weights.
+        weights: their file or name, for messages.
 
     Raises:
         UserError: there are fewer folders than classes of the weights.
@@ -70,7 +71,7 @@ def check_known_classes(config: Config, split: Split, outputs: int | None) -> li
     known = len(split.class_to_index)
     if outputs > known:
         raise UserError(
-            f"{config.ckpt_path} tells {outputs} classes, {config.data_dir} has {known} class folders, and"
+            f"{weights} tells {outputs} classes, {config.data_dir} has {known} class folders, and"
             f" nothing says which of them these are: put the run's {CLASSES_FILE} beside the checkpoint, or the"
             f" training images into {Path(config.data_dir) / config.train_split}"
         )

@@ -65,6 +65,10 @@ class ImageSource(Protocol):
         """
         ...
 
+    def image_files(self) -> Sequence[Path]:
+        """Return the file of each image, in their order; nothing where they have no files of their own."""
+        ...
+
     def originals(self) -> Sequence[Original]:
         """Return the images one by one, to be packed.
 
@@ -117,6 +121,10 @@ class Files:
         except OSError as error:
             raise UserError(f"cannot read {error.filename}: {error.strerror}; look at the data set") from error
 
+    def image_files(self) -> Sequence[Path]:
+        """Return the paths."""
+        return self.paths
+
     def originals(self) -> Sequence[Original]:
         """Return the files one by one."""
         return [FileOriginal(path) for path in self.paths]
@@ -162,6 +170,10 @@ class Pixels:
         """Return the shape."""
         return [self.array.shape]
 
+    def image_files(self) -> Sequence[Path]:
+        """Return nothing."""
+        return ()
+
     def originals(self) -> Sequence[Original]:
         """Return the images one by one."""
         return [PixelOriginal(image) for image in self.array]
@@ -204,6 +216,10 @@ class Records:
     def fingerprint(self, root: Path) -> list[object]:  # noqa: ARG002 - of the protocol
         """Return the checksum of the records and the rows."""
         return [self.checksum, self.rows.tolist()]
+
+    def image_files(self) -> Sequence[Path]:
+        """Return nothing."""
+        return ()
 
     def originals(self) -> Sequence[Original]:
         """Refuse to pack again what is packed."""

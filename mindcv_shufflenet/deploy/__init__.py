@@ -1,1 +1,1 @@
-"""Prediction and conversion."""
+"""Networks put to use: predictions, converted weights, files for other runtimes, their speed."""

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mindcv_shufflenet.data.images import image_files
-from mindcv_shufflenet.deploy.predictor import Prediction, Predictor
+from mindcv_shufflenet.deploy.predictor import OPTIONS, Prediction, Predictor
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.options.config import parse_config
-from mindcv_shufflenet.options.tables import names_of, notes_on_options
+from mindcv_shufflenet.options.tables import notes_on_options
 from mindcv_shufflenet.parallel.startup import set_up
 from mindcv_shufflenet.runtime.mode import mode_restored
 
@@ -40,7 +40,7 @@ class PredictionRun:
 
     Attributes:
         model: the name of the network.
-        device: that computes.
+        device: the device that computes.
         images: how many files there are.
         results: one for each file, in their order.
     """
@@ -67,7 +67,7 @@ def predict(
     """Predict image files. MindSpore's mode is that of the options until the last result is taken.
 
     Args:
-        options: by name, as a recipe has them (docs/options.md).
+        options: options by name, as a recipe has them (docs/options.md).
         images: a file, a folder whose images are found at any depth, or several of these.
         topk: how many classes a prediction lists.
         cam: folder for a Grad-CAM picture of each image; None: none are drawn.
@@ -78,12 +78,16 @@ def predict(
     """
     config = parse_config(options)
     files = image_files(images)
+    if cam and config.chosen_engine != "mindspore":
+        raise UserError(
+            f"--cam needs gradients, and {config.chosen_engine} computes none: give the checkpoint as"
+            " --ckpt_path, and leave --engine out"
+        )
     folder = _make_folder(Path(cam)) if cam else None
     with ExitStack() as stack:
         stack.enter_context(mode_restored())
         machine, adapted = set_up(config)
-        known = names_of("network", "preprocessing", "weights")
-        of_network = {name: value for name, value in options.items() if name in known}
+        of_network = {name: value for name, value in options.items() if name in OPTIONS}
         model = of_network.pop("model", None)
         predictor = Predictor(model, topk=topk, batch_size=min(config.batch_size, len(files)), **of_network)
         for note in (*notes_on_options("predict", predictor.config, options), *adapted):

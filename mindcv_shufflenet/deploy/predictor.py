@@ -12,25 +12,24 @@ import numpy as np
 from mindspore import nn
 from scipy.special import softmax
 
-from mindcv_shufflenet.data.datasets.imagenet import bundled_class_names
+from mindcv_shufflenet.data.class_names import class_names_of
 from mindcv_shufflenet.data.images import IMAGE_TYPES, ImageLike, image_files
 from mindcv_shufflenet.data.transforms import create_transform
-from mindcv_shufflenet.engines.mindspore_engine import MindSporeEngine
+from mindcv_shufflenet.engines.open import find_source, open_built
 from mindcv_shufflenet.errors import RunError, UserError, check_counts, check_keywords
-from mindcv_shufflenet.network import open_network
-from mindcv_shufflenet.options.config import Config, parse_config
+from mindcv_shufflenet.options.config import parse_config
 from mindcv_shufflenet.options.model_name import ModelName
 from mindcv_shufflenet.options.preprocessing import Preprocessing
 from mindcv_shufflenet.options.tables import names_of, read_by
-from mindcv_shufflenet.weights.provenance import resolve_alias, settle
+from mindcv_shufflenet.weights.provenance import resolve_alias
 
 _logger = logging.getLogger(__name__)
 
 
 # Options of a predictor, beside batch_size.
-_OPTIONS = {*names_of("network", "weights", "preprocessing")} & {*read_by("predict")}
+OPTIONS = {*names_of("network", "weights", "preprocessing", "command")} & {*read_by("predict")}
 # Those that a given network answers; its number of channels decides about its input too.
-_OF_NETWORK = _OPTIONS - {"in_channels", *names_of("preprocessing")}
+_OF_NETWORK = OPTIONS - {"in_channels", *names_of("preprocessing", "command")}
 
 
 @dataclass(frozen=True)
@@ -64,14 +63,14 @@ class Predictor:
 
     Args:
         model: a name (``shufflenet_v2_x1_0`` or ``shufflenet_v2_x1_0.tv_in1k``), whose published weights are fetched
-            unless ``ckpt_path`` is given; a network, which has its weights; or None: what ``ckpt_path`` or its run
-            directory says.
+            unless ``ckpt_path`` is given; an ONNX file, which is run as it is; a network, which has its weights; or
+            None: what ``ckpt_path`` or its run directory says.
         class_names: name of each class. None: those that ``ckpt_path`` or its run directory tells, ImageNet's where
-            there are 1000 classes, else the indices.
+            nothing is told and there are 1000 classes, else the indices.
         topk: how many classes a prediction lists.
         batch_size: images a forward pass.
         options: options of network and preprocessing (``docs/options.md``), such as ``ckpt_path``, ``image_resize``,
-            ``mean``.
+            ``mean``, and ``engine``.
 
     Raises:
         UserError: an option is unknown or wrong, or says of a network that is given what it is; nothing tells the
@@ -80,7 +79,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: str | nn.Cell | None = None,
+        model: str | os.PathLike[str] | nn.Cell | None = None,
         *,
         class_names: Sequence[str] | None = None,
         topk: int = 5,
@@ -88,26 +87,46 @@ class Predictor:
         **options: Any,
     ) -> None:
         check_counts(topk=topk, batch_size=batch_size)
-        check_keywords("Predictor", options, ("class_names", "topk", "batch_size", *_OPTIONS))
+        check_keywords("Predictor", options, ("class_names", "topk", "batch_size", *OPTIONS))
         self.topk = topk
         self.batch_size = batch_size
-        trained_classes: tuple[str, ...] | None = None
         if isinstance(model, nn.Cell):
             if fixed := [name for name in options if name in _OF_NETWORK]:
                 raise UserError(f"{fixed[0]} cannot be set on a network that is there; set it when making the network")
-            self.network, self.config = model, parse_config(options)
+            self.config = parse_config(options)
+            names = class_names_of(None, None, model.get_classifier().weight.shape[0])
+            self._opened = open_built(model, self.config, names)
         else:
             given = options if model is None else options | {"model": model}
-            self.network, self.config, trained_classes = _open(given)
-        self.network.set_train(False)
-        self.forward = MindSporeEngine(self.network, self.config)
-        self.num_classes = self.network.get_classifier().weight.shape[0]
-        self.class_names = tuple(class_names or _class_names(trained_classes, self.num_classes))
+            source = find_source(_with_weights(given))
+            self.config = source.settled.config
+            self._opened = source.open()
+        for note in self._opened.notes:
+            _logger.info(note)
+        if self._opened.network:
+            self._opened.network.set_train(False)
+        self.forward = self._opened.forward
+        self.num_classes = self._opened.num_classes
+        self.class_names = tuple(class_names or self._opened.class_names or map(str, range(self.num_classes)))
         if len(self.class_names) != self.num_classes:
             raise UserError(
                 f"there are {len(self.class_names)} class names and {self.num_classes} classes; give one name a class"
             )
         self._transform = create_transform(Preprocessing.of(self.config))
+
+    @property
+    def network(self) -> nn.Cell:
+        """The network that MindSpore computes.
+
+        Raises:
+            UserError: another engine computes it.
+        """
+        if self._opened.network is None:
+            raise UserError(
+                f"engine={self.config.chosen_engine} computes logits alone: for the network itself give the checkpoint"
+                " as ckpt_path, and leave engine out"
+            )
+        return self._opened.network
 
     def __call__(self, images: ImageLike | Iterable[ImageLike]) -> Any:
         """Predict one image or several.
@@ -198,21 +217,14 @@ class Predictor:
         return softmax(logits, axis=1)
 
 
-def _open(options: dict[str, Any]) -> tuple[nn.Cell, Config, tuple[str, ...] | None]:
-    """Open the network of the options; return it, its options, and the names of the classes of its weights."""
-    settled = settle(_with_weights(options))
-    opened = open_network(settled)
-    for note in opened.notes:
-        _logger.info(note)
-    return opened.network, settled.config, opened.class_names
-
-
 def _with_weights(options: dict[str, Any]) -> dict[str, Any]:
     """Take the published weights of the model where no others are given, and tell where they were not asked for.
 
     Raises:
         UserError: nothing says whose weights.
     """
+    if "model" in options and parse_config(options).model_name.is_file:
+        return options
     if options.get("ckpt_path") or options.get("pretrained"):
         return options
     if "pretrained" in options:
@@ -248,12 +260,3 @@ def inference_model(model: str | nn.Cell | Predictor, image: ImageLike, **option
 def _in_folders(image: ImageLike) -> Sequence[ImageLike]:
     """The images in a folder, or the image itself."""
     return image_files([image]) if isinstance(image, str | os.PathLike) else [image]
-
-
-def _class_names(trained: tuple[str, ...] | None, num_classes: int) -> Sequence[str]:
-    """The names of the classes that the weights were trained on, ImageNet's, or the indices."""
-    if trained:
-        return trained
-    if num_classes == 1000:
-        return bundled_class_names()
-    return [str(index) for index in range(num_classes)]

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mindspore import nn
 from rich.console import Console
 
 from mindcv_shufflenet.console import progress
@@ -16,20 +15,18 @@ from mindcv_shufflenet.data.datasets import Split
 from mindcv_shufflenet.data.datasets.base import split_checksum
 from mindcv_shufflenet.data.loader import eval_loader
 from mindcv_shufflenet.data.open import open_data
-from mindcv_shufflenet.engines.mindspore_engine import MindSporeEngine
+from mindcv_shufflenet.engines import Forward
+from mindcv_shufflenet.engines.open import find_source
 from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.evaluation.evaluator import Scored, score
 from mindcv_shufflenet.evaluation.metrics import Metrics
-from mindcv_shufflenet.network import open_network
 from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.options.tables import notes_on_options
-from mindcv_shufflenet.parallel.agreement import checksum, compare_ranks
+from mindcv_shufflenet.parallel.agreement import compare_ranks
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.parallel.startup import set_up
 from mindcv_shufflenet.runtime.device import Machine
 from mindcv_shufflenet.runtime.mode import mode_restored
-from mindcv_shufflenet.runtime.precision import mixed_precision
-from mindcv_shufflenet.weights.provenance import settle
 
 _logger = logging.getLogger(__name__)
 
@@ -66,7 +63,7 @@ def evaluate(
     """Evaluate the weights that the options name on a data set's validation split.
 
     Args:
-        options: by name, as a recipe has them (docs/options.md).
+        options: options by name, as a recipe has them (docs/options.md).
         given: names of the options that the log names where they have no effect; None: all of ``options``.
         console: shows the preprocessing and a progress bar; None: nothing is shown.
 
@@ -75,9 +72,9 @@ def evaluate(
         RunError: the network's outputs are not numbers.
         Interrupted: a signal has come.
     """
-    settled = settle(options, with_data=True)
-    config, weights = settled.config, settled.weights
-    if weights is None and not config.random_weights:
+    source = find_source(options, with_data=True)
+    settled, config = source.settled, source.settled.config
+    if not source.is_trained and not config.random_weights:
         raise UserError(
             "there is nothing to validate: give --ckpt_path FILE or --pretrained (or --random_weights for an untrained"
             " network)"
@@ -86,33 +83,29 @@ def evaluate(
     split = open_data(config, config.val_split, settled.classes, settled.held_out, config.num_samples)
     check_recorded_classes(settled.classes, split)
     config = config.replace(dataset=split.dataset or config.dataset)
-    guessed = check_known_classes(config, split, weights.num_classes if weights else None)
-    opened = open_network(settled, split.num_classes)
-    network = opened.network
-    compare_ranks(
-        config, split_checksum(split, config.data_dir), checksum(p.asnumpy() for p in network.get_parameters())
-    )
+    guessed = check_known_classes(config, split, source.num_classes, source.name)
+    opened = source.open(split.num_classes)
+    compare_ranks(config, split_checksum(split, config.data_dir), opened.checksum)
     unused = notes_on_options("validate", config, options if given is None else given, current().world.size)
     for note in (*opened.notes, *unused, *split.notes, *guessed, *adapted):
         _logger.info(note)
     if console:
-        console.print(f"preprocessing: {opened.preprocessing}")
-    metrics, speed = measure(config, split, network, machine, console)
+        console.print(f"preprocessing: {settled.preprocessing}")
+    metrics, speed = measure(config, split, opened.forward, machine, console)
     return Evaluation(
         config.model, config.dataset, config.val_split, metrics.images, metrics.top1, metrics.top5, metrics.loss, speed
     )
 
 
 def measure(
-    config: Config, split: Split, network: nn.Cell, machine: Machine, console: Console | None = None
+    config: Config, split: Split, forward: Forward, machine: Machine, console: Console | None = None
 ) -> tuple[Metrics, float]:
-    """Run a network over a split with the preprocessing of the options, and return its metrics and the images/s.
+    """Run a forward pass over a split with the preprocessing of the options, and return its metrics and the images/s.
 
     Raises:
         Interrupted: a signal has come.
-        RunError: its outputs are not numbers.
+        RunError: the outputs are not numbers.
     """
-    forward = MindSporeEngine(mixed_precision(network, config.val_amp_level), config)
     group = current()
     loader = eval_loader(config, split, machine.workers, group.world.rank, group.world.size)
     times = [time.perf_counter()]
@@ -134,9 +127,9 @@ def images_per_second(images: int, batch_size: int, times: list[float]) -> float
     """Return images/s without the first batch, which compiles, unless it is the only one; 0 where there is none.
 
     Args:
-        images: of all batches.
-        batch_size: images of the first batch.
-        times: in seconds, of the start and of the end of each batch.
+        images: number of images of all batches.
+        batch_size: number of images of the first batch.
+        times: seconds at the start and at the end of each batch.
     """
     if len(times) > 2:
         images, times = images - batch_size, times[1:]

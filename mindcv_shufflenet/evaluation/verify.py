@@ -9,16 +9,16 @@ from typing import Any
 from rich.console import Console
 
 from mindcv_shufflenet.data.open import open_data
+from mindcv_shufflenet.engines.open import find_source
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.evaluation.evaluate import measure
 from mindcv_shufflenet.evaluation.metrics import Metrics
-from mindcv_shufflenet.network import open_network
 from mindcv_shufflenet.options.config import Config, parse_config
 from mindcv_shufflenet.options.names import DATASETS, traits_of
 from mindcv_shufflenet.options.tables import notes_on_options, read_by
 from mindcv_shufflenet.parallel.startup import set_up
 from mindcv_shufflenet.runtime.mode import mode_restored
-from mindcv_shufflenet.weights.provenance import settle
+from mindcv_shufflenet.weights.provenance import resolve_alias
 from mindcv_shufflenet.weights.records import get_pretrained_cfg
 from mindcv_shufflenet.weights.records.base import Record
 
@@ -69,7 +69,7 @@ def verify(options: Mapping[str, Any], *, console: Console | None = None) -> Ver
     """Evaluate the published weights that ``model`` names, and compare with their published score.
 
     Args:
-        options: by name, as a recipe has them. ``model`` may be without a tag, which means mindcv's weights;
+        options: options by name, as a recipe has them. ``model`` may be without a tag, which means mindcv's weights;
             ``ckpt_path`` is a copy of the weights' file.
         console: shows a progress bar; None: nothing is shown.
 
@@ -77,7 +77,7 @@ def verify(options: Mapping[str, Any], *, console: Console | None = None) -> Ver
         UserError: there are no published weights of that name, or data or weights do not fit.
         RunError: the network's outputs are not numbers.
     """
-    record = get_pretrained_cfg(parse_config(options).model)
+    record = get_pretrained_cfg(resolve_alias(parse_config(options)).model)
     read = {name: value for name, value in options.items() if name in read_by("verify")}
     if "dataset" not in read and record.dataset not in DATASETS:
         raise UserError(
@@ -85,17 +85,17 @@ def verify(options: Mapping[str, Any], *, console: Console | None = None) -> Ver
             " images in class folders"
         )
     weights = {"model": record.name, "pretrained": not options.get("ckpt_path")}
-    settled = settle({"dataset": record.dataset, **read, **weights})
-    config = settled.config
+    source = find_source({"dataset": record.dataset, **read, **weights})
+    config = source.settled.config
     machine, adapted = set_up(config)
     split = open_data(config, config.val_split, num_samples=config.num_samples)
-    opened = open_network(settled, split.num_classes)
+    opened = source.open(split.num_classes)
     unused = notes_on_options("verify", config, options)
     for note in (*opened.notes, *unused, *split.notes, *adapted):
         _logger.info(note)
 
     def score(changed: Config) -> Metrics:
-        return measure(changed, split, opened.network, machine, console)[0]
+        return measure(changed, split, opened.forward, machine, console)[0]
 
     measured = score(config)
     tried: list[Attempt] = []

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from mindcv_shufflenet.errors import UserError, check_counts
 
@@ -35,7 +35,8 @@ class Layer:
         kernel: height and width of the window.
         stride: of the window.
         groups: of a convolution.
-        bias: whether a dense layer has one. A convolution has none: the norm behind it shifts.
+        bias: whether a dense layer or a convolution has one. A family's convolutions have none: the norm behind each
+            shifts. They get one where the norm is folded into them.
         padding: of a pool: ``same`` (right and bottom only) or ``pad`` (every side). An average leaves the padding of
             ``same`` out, and counts that of ``pad`` as zeros.
         epsilon: of a norm, added to the variance.
@@ -98,6 +99,20 @@ class Project:
     other_parts: tuple[str, ...] = ()
 
 
+class ZooNames(NamedTuple):
+    """What the models of a family in the ONNX model zoo take and give.
+
+    Attributes:
+        input_name: of the images.
+        output_name: of the logits or probabilities.
+        softmax: they give probabilities.
+    """
+
+    input_name: str = "input"
+    output_name: str = "output"
+    softmax: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Family:
     """The variants of one architecture.
@@ -114,6 +129,7 @@ class Family:
         aliases: names of models in other projects, and ours.
         classes_of_outputs: how many classes there are, by the number of outputs that published weights have, where
             that is another number. The outputs behind the classes are unused.
+        zoo: the names that ``export --zoo_names`` writes.
     """
 
     title: str
@@ -126,6 +142,7 @@ class Family:
     projects: Mapping[str, Project] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     classes_of_outputs: Mapping[int, int] = field(default_factory=dict)
+    zoo: ZooNames = field(default_factory=ZooNames)
 
     def resolve(self, model: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return a value for each of the family's options: the given one, the implied one or the default.

@@ -8,7 +8,7 @@ Four projects with weights compute it in different orders of the channels (``LAY
 
 from typing import NamedTuple
 
-from mindcv_shufflenet.families.base import Family, Layer, Project
+from mindcv_shufflenet.families.base import Family, Layer, Project, ZooNames
 from mindcv_shufflenet.families.builder import Builder, interleaved
 
 
@@ -229,4 +229,5 @@ FAMILY = Family(
         for groups in (3, 8)
         for width in ("05", "10", "15", "20")
     },
+    zoo=ZooNames("gpu_0/data_0", "gpu_0/softmax_1", softmax=True),
 )

@@ -19,11 +19,13 @@ def conv2d(
     stride: int = 1,
     groups: int = 1,
     weight_init: Initializer | None = None,
+    bias: bool = False,
 ) -> nn.Conv2d:
-    """A convolution without bias that keeps the size at stride 1.
+    """A convolution that keeps the size at stride 1.
 
-    Weights start as N(0, s) with s = groups / in_channels unless told otherwise, as in the training code that the
-    paper's authors published. The class is that of :func:`conv_class`.
+    It has no bias unless told otherwise: the norm behind it shifts. Weights start as N(0, s) with s = groups /
+    in_channels unless told otherwise, as in the training code that the paper's authors published. The class is that of
+    :func:`conv_class`.
     """
     return conv_class(in_channels, groups, ms.get_context("device_target"))(
         in_channels,
@@ -33,7 +35,9 @@ def conv2d(
         pad_mode="pad",
         padding=kernel_size // 2,
         group=groups,
+        has_bias=bias,
         weight_init=weight_init or Normal(groups / in_channels),
+        bias_init="zeros",
     )
 
 
@@ -58,7 +62,8 @@ class SlicedConv2d(nn.Conv2d):
             ops.conv2d(maps[group], weights[group], stride=self.stride, pad_mode="pad", padding=self.padding)
             for group in range(self.group)
         ]
-        return ops.concat(parts, axis=1)
+        joined = ops.concat(parts, axis=1)
+        return ops.bias_add(joined, self.bias) if self.has_bias else joined
 
 
 def batch_norm(channels: int, epsilon: float = 1e-5) -> nn.BatchNorm2d:
@@ -152,28 +157,29 @@ ACTIVATIONS: dict[str, Callable[[], nn.Cell]] = {
 }
 
 
-def max_pool(padding: str, activation: str = "relu") -> nn.Cell:
-    """A 3x3 max pool with stride 2: ``same`` pads on the right and at the bottom only, ``pad`` on every side.
+def max_pool(padding: str, activation: str = "relu", kernel: int = 3, stride: int = 2) -> nn.Cell:
+    """A max pool: ``same`` pads on the right and at the bottom only, ``pad`` on every side.
 
     ``activation`` is that in front of it. After a ReLU, zeros can stand for the minus infinity that a padded pool uses.
     """
     if padding == "same":
-        return nn.MaxPool2d(3, 2, pad_mode="same")
-    return PaddedPool(nn.MaxPool2d(3, 2, pad_mode="valid"), 0.0 if activation == "relu" else float("-inf"))
+        return nn.MaxPool2d(kernel, stride, pad_mode="same")
+    value = 0.0 if activation == "relu" else float("-inf")
+    return PaddedPool(nn.MaxPool2d(kernel, stride, pad_mode="valid"), value, kernel // 2)
 
 
-def avg_pool(padding: str) -> nn.Cell:
-    """A 3x3 average pool with stride 2, padded as :func:`max_pool`.
+def avg_pool(padding: str, kernel: int = 3, stride: int = 2) -> nn.Cell:
+    """An average pool, padded as :func:`max_pool`.
 
     The padding of ``same`` is left out of the average, and that of ``pad`` counts as zeros, as in PyTorch.
     """
     if padding == "same":
-        return nn.AvgPool2d(3, 2, pad_mode="same")
-    return PaddedPool(nn.AvgPool2d(3, 2, pad_mode="valid"), 0.0)
+        return nn.AvgPool2d(kernel, stride, pad_mode="same")
+    return PaddedPool(nn.AvgPool2d(kernel, stride, pad_mode="valid"), 0.0, kernel // 2)
 
 
 class PaddedPool(nn.Cell):
-    """A pool behind one pixel of padding on every side.
+    """A pool behind padding on every side.
 
     The padding is put there by concatenation: on a CPU that is three times faster than a max pool with
     ``pad_mode="pad"`` and five times faster than ``ops.pad``, whose gradient does not always end (docs/mindspore.md).
@@ -181,15 +187,17 @@ class PaddedPool(nn.Cell):
     Args:
         pool: without padding of its own.
         value: of the padding.
+        width: of the padding, in pixels.
     """
 
-    def __init__(self, pool: nn.Cell, value: float) -> None:
+    def __init__(self, pool: nn.Cell, value: float, width: int) -> None:
         super().__init__()
         self.pool = pool
         self.value = value
+        self.width = width
 
     def construct(self, x: Tensor) -> Tensor:
         batch, channels, height, width = x.shape
-        column = ops.full((batch, channels, height, 1), self.value, dtype=x.dtype)
-        row = ops.full((batch, channels, 1, width + 2), self.value, dtype=x.dtype)
+        column = ops.full((batch, channels, height, self.width), self.value, dtype=x.dtype)
+        row = ops.full((batch, channels, self.width, width + 2 * self.width), self.value, dtype=x.dtype)
         return self.pool(ops.concat((row, ops.concat((column, x, column), 3), row), 2))

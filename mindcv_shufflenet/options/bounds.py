@@ -6,6 +6,8 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import core_schema
 
+from mindcv_shufflenet.errors import nearest
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Pixel = Annotated[float, Field(ge=-10_000, le=10_000)]
 BelowOne = Annotated[float, Field(ge=0, le=0.9999)]
@@ -29,5 +31,5 @@ class OneOf(NamedTuple):
     def _check(self, name: str | None) -> str | None:
         if name is not None and name not in self.names:
             *others, last = map(repr, self.names)
-            raise ValueError(f"it must be {', '.join(others)} or {last}")
+            raise ValueError(f"it must be {', '.join(others)} or {last}{nearest(name, self.names)}")
         return name

@@ -103,6 +103,25 @@ class Config(
             raise ValueError("ckpt_save_policy=top_k ranks by val_top1 and so needs val_while_train")
         return self
 
+    @model_validator(mode="after")
+    def _runs_a_file_as_it_is(self) -> Self:
+        if not self.model_name.is_file:
+            return self
+        if self.engine == "mindspore":
+            raise ValueError(
+                f"engine=mindspore computes weights, and {self.model} is a whole network: leave engine out, or take"
+                " another one"
+            )
+        for name in ("ckpt_path", "pretrained", "random_weights"):
+            if getattr(self, name):
+                raise ValueError(f"{name} is given and {self.model} is a network with its weights: leave one out")
+        return self
+
+    @property
+    def chosen_engine(self) -> str:
+        """The engine that is asked for, or the one that goes with ``model``."""
+        return self.engine or ("onnxruntime" if self.model_name.is_file else "mindspore")
+
     @property
     def model_name(self) -> ModelName:
         """The option ``model``, split into the network's name and the tag of its weights."""
@@ -147,7 +166,7 @@ def parse_config(
         values: options by name.
         schema: the class of the options.
         is_recorded: whether a run directory or a weights file has them, whose program may have registered data sets.
-        verb: that reads them; a mean that it does not read need not fit ``in_channels``. None: any.
+        verb: the verb that reads them; a mean that it does not read need not fit ``in_channels``. None: any.
 
     Raises:
         UserError: an unknown name (with the nearest right one), or a value that is not allowed (with what is).
@@ -166,7 +185,7 @@ def load_yaml(path: str | Path, schema: type[Config] = Config) -> dict[str, Any]
     """Read the options of a YAML recipe, each as its text would be read on the command line, unchecked.
 
     Args:
-        path: of the file.
+        path: path of the file.
         schema: the class of the options.
 
     Raises:

@@ -18,7 +18,7 @@ class Purpose(NamedTuple):
 
     Attributes:
         is_recorded: whether a run directory or a weights file has them, whose program may have registered data sets.
-        verb: that reads them; None: any.
+        verb: the verb that reads them; None: any.
     """
 
     is_recorded: bool = False

@@ -65,3 +65,23 @@ SCHEDULES = (
     "multi_step_decay",
 )
 FURTHER_SCHEDULES = ("one_cycle", "cyclic")
+
+# Types of numbers in which a network is computed.
+PRECISIONS = ("fp32", "bf16", "int8")
+
+# Runtimes that compute a network, and the precisions that each has.
+ENGINES = {
+    "mindspore": ("fp32",),
+    "onnxruntime": ("fp32", "int8"),
+    "openvino": ("fp32", "bf16", "int8"),
+}
+
+# What an exported network may be made for: kinds of processors, and a runtime.
+TARGETS = ("x86", "x86-vnni", "arm", "openvino")
+
+# How a channel shuffle is written in an exported file.
+SHUFFLE_FORMS = ("pieces", "transpose", "gather")
+
+# Kinds of exported files and their suffixes, and what a file may be packed into.
+EXPORT_FORMATS = {"onnx": ".onnx", "mindir": ".mindir", "air": ".air"}
+PACKAGES = {"zoo": ".tar.gz", "hf": ""}

@@ -14,11 +14,11 @@ class Preprocessing:
     Attributes:
         image_resize: height and width of the input in pixels.
         crop_pct: share of the resized short side that is cropped.
-        interpolation: of the resize.
+        interpolation: interpolation of the resize.
         resize_backend: ``opencv`` does not antialias, ``pillow`` does.
         mean: one number a channel, of 0..255, in the order of the network's channels.
         std: the same.
-        channel_order: of the network's channels. One mean is for grey images, which have no order.
+        channel_order: order of the network's channels. One mean is for grey images, which have no order.
     """
 
     image_resize: int = 224

@@ -18,7 +18,7 @@ def read_recipe(name: str, schema: type[Config] = Config) -> tuple[dict[str, Any
     ``shufflenetv2/digits``, ``configs/shufflenetv2/digits.yaml``. A file of that path comes first.
 
     Args:
-        name: of the recipe.
+        name: name of the recipe.
         schema: the class of the options.
 
     Returns:

@@ -94,7 +94,7 @@ def notes_on_options(verb: str, config: OptionGroup, given: Collection[str], ran
     """Return lines about those of the given options that do nothing: the verb does not read them, or they lack a need.
 
     Args:
-        verb: that is called.
+        verb: the verb that is called.
         config: the options.
         given: the names of those that the user gave.
         ranks: processes that work together.

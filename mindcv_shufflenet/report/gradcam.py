@@ -25,7 +25,7 @@ def grad_cam(network: nn.Cell, image: np.ndarray, index: int) -> np.ndarray:
     Args:
         network: set to inference.
         image: the network's input ``[C, H, W] float32``.
-        index: of the class.
+        index: index of the class.
 
     Returns:
         ``[h, w] float32`` in 0..1, the size of the last convolution's map (a 32nd of the input's with the ``imagenet``

@@ -28,9 +28,14 @@ def share_cores(rank: int, places: list[Place]) -> None:
         os.sched_setaffinity(0, core_shares(cores, len(beside))[beside.index(rank)])
 
 
+def count_cores() -> int:
+    """Return how many cores this process may run on: those of its rank."""
+    return len(os.sched_getaffinity(0))
+
+
 def count_workers(wanted: int | None) -> tuple[int, list[str]]:
     """Return how many workers this process uses, as many as wanted or as cores, and a line if these are too few."""
-    cores = len(os.sched_getaffinity(0))
+    cores = count_cores()
     if wanted is None or wanted <= cores:
         return wanted or cores, []
     return cores, [f"num_parallel_workers={wanted}: {cores} used, as many as there are cores"]

@@ -5,6 +5,7 @@ import functools
 import os
 import re
 import secrets
+import shutil
 import tempfile
 import time
 import zlib
@@ -31,26 +32,82 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         UserError: the file cannot be written; a file that was there before is untouched.
     """
     path = Path(path)
+    with _temporary_beside(path) as temporary:
+        yield temporary
+        publish(temporary, path)
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a new temporary folder; it gets the name ``path`` when its files are complete and on the disk.
+
+    A folder that was there before is removed then, with all that is in it.
+
+    Raises:
+        UserError: the folder cannot be written; one that was there before is untouched.
+    """
+    path = Path(path)
+    with _temporary_beside(path) as temporary:
+        temporary.mkdir()
+        yield temporary
+        for file in temporary.rglob("*"):
+            _sync(file)
+        # Not a temporary name: if this process is killed now, nobody removes what was there before.
+        before = path.with_name(f".before-{os.getpid()}-{path.name}")
+        if path.exists():
+            path.rename(before)
+        try:
+            temporary.rename(path)
+        except OSError:
+            if before.exists():
+                before.rename(path)
+            raise
+        _sync(path.parent)
+        shutil.rmtree(before, ignore_errors=True)
+
+
+@contextmanager
+def _temporary_beside(path: Path) -> Iterator[Path]:
+    """Yield a free path beside another; what is there at the end is removed.
+
+    Raises:
+        UserError: what is written there cannot be written.
+    """
     temporary = path.with_name(f"{_TEMPORARY}{pid_namespace()}-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent)
         yield temporary
-        publish(temporary, path)
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"cannot write {path}: {reason}; make room or choose another folder") from error
     finally:
         with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def publish(temporary: Path, path: Path) -> None:
     """Give a complete file its name, once it is on the disk."""
-    with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
+    _sync(temporary)
     temporary.replace(path)
-    _sync_folder(path.parent)
+    _sync(path.parent)
+
+
+def is_writable(folder: Path) -> bool:
+    """Return whether a folder is there and takes a new file; a try leaves nothing behind."""
+    try:
+        tempfile.TemporaryFile(dir=folder, prefix=_TEMPORARY).close()
+    except OSError:
+        return False
+    return True
 
 
 @functools.cache
@@ -75,7 +132,7 @@ def _sweep(folder: Path) -> None:
     for name in names:
         with suppress(OSError):
             if _is_dead(name) or time.time() - (folder / name).stat().st_mtime > _ABANDONED:
-                (folder / name).unlink(missing_ok=True)
+                _remove(folder / name)
 
 
 def _is_dead(name: str) -> bool:
@@ -157,9 +214,9 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Make the content of a file, or the renames in a folder, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -5,11 +5,13 @@ suffix of a file that is written tells its kind.
 """
 
 import os
+import tarfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,8 +24,8 @@ from mindcv_shufflenet.weights.metadata import ENTRY
 from mindcv_shufflenet.weights.names import COUNTERS, Arrays
 from mindcv_shufflenet.weights.sets import Content
 
-# onnx and MindSpore share one protobuf runtime, and MindSpore's messages need the one in Python (docs/mindspore.md).
-os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")
+if TYPE_CHECKING:
+    import onnx
 
 
 class _Format(NamedTuple):
@@ -76,21 +78,31 @@ def read_file(path: str | os.PathLike[str], key: str | None = None) -> File:
         raise UserError(f"{path} is a folder: give one of the checkpoints in it")
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}; check the path")
-    kind = None
-    try:
-        kind = _recognise(path)
+    with _explained(path) as kind:
         content = kind.read(path)
-    except UserError:
-        raise
-    except MemoryError as error:
-        raise UserError(_too_large(path)) from error
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}; check its permissions") from error
-    except Exception as error:  # on damaged bytes each library raises what it likes
-        raise UserError(_damaged(path, kind, error)) from error
     arrays, notes = sets.choose(content.sets, key, str(path))
     arrays = {name: _as_float32(name, value, path) for name, value in arrays.items()}
     return File(arrays, content.metadata, content.options, [*content.notes, *notes])
+
+
+def read_onnx_model(path: str | os.PathLike[str]) -> "onnx.ModelProto":
+    """Read a whole ONNX model, its graph included.
+
+    Raises:
+        UserError: the file is missing, is no ONNX file, is too large or damaged, or keeps its weights elsewhere.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: give the ONNX file in it")
+    if not path.is_file():
+        raise UserError(f"there is no file {path}; check the path")
+    with _explained(path) as kind:
+        if kind is not _ONNX:
+            raise UserError(
+                f"{path} is a {kind.name} file of weights and no ONNX model: `shufflenet export --ckpt_path` makes one"
+                " of it, and where weights are taken it is --ckpt_path"
+            )
+        return _late("onnx_weights", "load_model")(path)
 
 
 def write_arrays(arrays: Arrays, path: str | os.PathLike[str], metadata: str | None = None) -> None:
@@ -137,6 +149,23 @@ def check_suffix(path: str | os.PathLike[str]) -> None:
         raise UserError(f"{path} is not a weights file of a known kind: its name must end in {' '.join(_SUFFIXES)}")
 
 
+@contextmanager
+def _explained(path: Path) -> Iterator[_Format]:
+    """Give the kind of a file, and explain what goes wrong while it is read."""
+    kind = None
+    try:
+        kind = _recognise(path)
+        yield kind
+    except UserError:
+        raise
+    except MemoryError as error:
+        raise UserError(_too_large(path)) from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}; check its permissions") from error
+    except Exception as error:  # on damaged bytes each library raises what it likes
+        raise UserError(_damaged(path, kind, error)) from error
+
+
 def _recognise(path: Path) -> _Format:
     """Tell the kind of a file by its first bytes, or by its suffix where they tell nothing.
 
@@ -164,8 +193,15 @@ def _recognise(path: Path) -> _Format:
         return _TORCH
     if head[:1] == b"\x08":  # field 1 of ONNX's ModelProto is a number
         return _ONNX
+    if head[:1] == b"\x0a" and b"\x12\x09Mind" in head:  # its version, and its producer, "MindSpore"
+        raise UserError(
+            f"{path} is a MindIR file, which MindSpore and MindSpore Lite run and no command here: give the checkpoint"
+            " that it was exported from, or that exported with --format onnx"
+        )
     if head[:1] == b"\x0a":  # field 1 of MindSpore's Checkpoint is a message
         return _MINDSPORE
+    if tarfile.is_tarfile(path):
+        raise UserError(f"{path} is an archive of other files: unpack it (tar -xf) and give one of them")
     kind = _SUFFIXES.get(path.suffix.lower())
     if kind is None:
         raise UserError(f"{path} is no weights file of a known kind: those of {', '.join(_names())} are read")

@@ -11,7 +11,7 @@ from mindcv_shufflenet.errors import UserError, checked_keywords
 from mindcv_shufflenet.families.base import OWN, Family, Layers
 from mindcv_shufflenet.weights.formats import read_file
 from mindcv_shufflenet.weights.layout import find_options, unfold
-from mindcv_shufflenet.weights.metadata import Metadata, parse_metadata
+from mindcv_shufflenet.weights.metadata import Metadata, read_metadata
 from mindcv_shufflenet.weights.names import Arrays, read_sizes, recognise
 
 
@@ -99,13 +99,11 @@ def read_weights(path: str | os.PathLike[str], key: str | None = None) -> Weight
     file = read_file(path, key)
     found = recognise(file.arrays, source)
     arrays, unfolded = unfold(found.arrays, found.layers)
-    metadata, notes = None, file.notes
+    metadata, damaged = read_metadata(file.metadata, source)
+    notes = file.notes
     if found.left_out:
         notes = [*notes, f"{source}: {found.left_out[0]}{_more(found.left_out)} of other parts of it are left out"]
-    try:
-        metadata = parse_metadata(file.metadata) if file.metadata else None
-    except ValueError as error:
-        notes = [*notes, f"what {source} tells of its network is not read: {error}"]
+    notes = [*notes, *damaged]
     shaped = find_options(arrays, found.family, found.models, found.project)
     return Weights(
         arrays, found.family, found.layers, found.project, shaped, source, unfolded, metadata, file.options, notes

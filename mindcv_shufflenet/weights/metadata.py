@@ -7,15 +7,20 @@ as an entry of a MindSpore checkpoint or an npz archive, in the metadata of safe
 
 import json
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.options.config import Config, parse_config
 from mindcv_shufflenet.options.tables import names_of, paths
 from mindcv_shufflenet.storage.run_directory import Classes, classes_of
 
+if TYPE_CHECKING:
+    import onnx
+
 # The name under which the metadata lie in a file.
 ENTRY = "mindcv_shufflenet"
+# The name under which an exported file tells how it was made, as JSON.
+EXPORT_ENTRY = "mindcv_shufflenet.export"
 FORMAT = 1
 
 # What decides how the network computes, what it is fed, and which images it was validated on, but where these lie.
@@ -42,6 +47,11 @@ class Metadata(NamedTuple):
         return json.dumps({"format": FORMAT, "options": self.options, "classes": classes, "epoch": self.epoch})
 
 
+def entries_of(model: "onnx.ModelProto") -> dict[str, str]:
+    """Return what an ONNX model says of itself, by name."""
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
 def metadata_of(
     config: Config, classes: Classes | None, epoch: int | None = None, names: Collection[str] = _RECORDED
 ) -> Metadata:
@@ -49,6 +59,19 @@ def metadata_of(
     options = config.recipe()
     known = [name for name in _RECORDED if name in names and options[name] is not None]
     return Metadata({"model": config.model_name.model} | {name: options[name] for name in known}, classes, epoch)
+
+
+def read_metadata(text: str | None, source: str) -> tuple[Metadata | None, list[str]]:
+    """Read what a file says of its network; where that is damaged, return a line that says so.
+
+    Args:
+        text: the entry of the file; None: it has none.
+        source: the file, for messages.
+    """
+    try:
+        return parse_metadata(text) if text else None, []
+    except ValueError as error:
+        return None, [f"what {source} tells of its network is not read: {error}"]
 
 
 def parse_metadata(text: str) -> Metadata:

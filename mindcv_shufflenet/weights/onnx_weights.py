@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.weights import sets
-from mindcv_shufflenet.weights.metadata import ENTRY
+from mindcv_shufflenet.weights.metadata import ENTRY, EXPORT_ENTRY, entries_of
 from mindcv_shufflenet.weights.names import Arrays, is_known
 from mindcv_shufflenet.weights.onnx_graph import follow
 from mindcv_shufflenet.weights.protobuf import check_entries
@@ -24,7 +24,7 @@ class _Inputs(NamedTuple):
     Attributes:
         weight: the integers; their scale and zero point follow, the latter not always.
         bias: the integer bias; None: the operation has none.
-        axis: of the weights, along which scales and zero points run unless the operation tells.
+        axis: the axis of the weights along which scales and zero points run unless the operation tells.
     """
 
     weight: int
@@ -52,6 +52,30 @@ def read_onnx(path: Path) -> Content:
     Scales and zero points themselves are left out. Weights that a matrix product takes as ``[in, out]`` are returned
     as ``[out, in]``, as the frameworks have them. Exporters invent names for weights with a folded BatchNorm
     (``onnx::Conv_1140``): those are named by their place in the graph.
+
+    Raises:
+        UserError: ``shufflenet export`` wrote the file. Its weights have the names, and often the shapes, of the
+            network's own, but their channels are in another order and padded with zeros.
+    """
+    model = load_model(path)
+    told = entries_of(model)
+    if EXPORT_ENTRY in told:
+        raise UserError(
+            f"{path} is an exported file, which holds no checkpoint: give the checkpoint that it was exported from; as"
+            " it is, it is run by validate and predict (--model), check and benchmark"
+        )
+    arrays, origin = read_graph(model.graph)
+    structure = follow(model.graph, arrays, origin)
+    if structure and not all(map(is_known, arrays)):
+        arrays = structure.arrays
+    return Content(sets.by_prefix(arrays), told.get(ENTRY), structure.options if structure else {})
+
+
+def load_model(path: Path) -> onnx.ModelProto:
+    """Parse an ONNX file.
+
+    Raises:
+        UserError: it is too large, or keeps its weights in another file.
     """
     check_entries(path)
     model = onnx.load(path, load_external_data=False)
@@ -59,12 +83,7 @@ def read_onnx(path: Path) -> Content:
         raise UserError(
             f"{path} keeps its weights in another file: save it as one file (onnx.save without external data)"
         )
-    arrays, origin = read_graph(model.graph)
-    structure = follow(model.graph, arrays, origin)
-    if structure and not all(map(is_known, arrays)):
-        arrays = structure.arrays
-    metadata = {entry.key: entry.value for entry in model.metadata_props}.get(ENTRY)
-    return Content(sets.by_prefix(arrays), metadata, structure.options if structure else {})
+    return model
 
 
 def read_graph(graph: onnx.GraphProto) -> tuple[Arrays, dict[str, str]]:

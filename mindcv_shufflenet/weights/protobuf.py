@@ -52,6 +52,8 @@ def _fields(content: bytes, place: int, end: int) -> Iterator[tuple[int, int, in
             case 2:
                 length, start = _varint(content, place)
                 place = start + length
+                if place > end:
+                    return
             case 5:
                 place += 4
             case _:

@@ -51,7 +51,8 @@ class Settled(NamedTuple):
         told: names of the options that some source tells.
         classes: that the weights were trained on; None where no source tells.
         held_out: the validation images that their run has drawn; None where it has drawn none.
-        dataset: that the weights were trained on; None where no source tells.
+        data: the options of data that the weights were trained with, as far as some source tells them. Those of
+            ``config`` may be others: the user may name other images.
     """
 
     config: Config
@@ -60,7 +61,12 @@ class Settled(NamedTuple):
     told: frozenset[str]
     classes: Classes | None
     held_out: HeldOut | None
-    dataset: str | None = None
+    data: Mapping[str, Any] = {}
+
+    @property
+    def dataset(self) -> str | None:
+        """The data set that the weights were trained on; None where no source tells."""
+        return self.data.get("dataset")
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -69,7 +75,16 @@ class Settled(NamedTuple):
 
 
 def resolve_alias(config: Config) -> Config:
-    """Replace another project's name of a model by ours."""
+    """Replace another project's name of a model by ours.
+
+    Raises:
+        UserError: the model is a file, which has no name to build a network by.
+    """
+    if config.model_name.is_file:
+        raise UserError(
+            f"model={config.model} is a file, and here --model NAME is a network's name: give as --ckpt_path the file"
+            " of its weights; that of an exported file is the checkpoint that it was exported from"
+        )
     return config.replace(model=str(parse_name(config.model)))
 
 
@@ -113,7 +128,7 @@ def settle(options: Mapping[str, Any], *, with_data: bool = False) -> Settled:
     own = weights.metadata if weights else None
     recorded = _recorded(weights, run)
     named = [
-        _of_record(r, "since the file has its name") for r in RECORDS.values() if weights and _is_file_of(r, weights)
+        _of_record(r, "since the file has its name") for r in RECORDS.values() if weights and is_file_of(r, weights)
     ]
     changes: list[OptionSource] = []
     if "model" not in options:
@@ -141,9 +156,9 @@ def settle(options: Mapping[str, Any], *, with_data: bool = False) -> Settled:
     if weights and "mean" not in told:
         notes += _assumed(config, options, weights)
     notes += _without_effect(config, options)
-    datasets = [source.options["dataset"] for source in known if "dataset" in source.options]
+    data = _data_of(known) if weights else {}
     classes = (own and own.classes) or run.classes
-    return Settled(config, weights, notes, told, classes, run.held_out, datasets[-1] if datasets else None)
+    return Settled(config, weights, notes, told, classes, run.held_out, data)
 
 
 def _take_over(
@@ -201,8 +216,8 @@ def _of_record(record: Record, reason: str = "") -> OptionSource:
     return OptionSource(name, {"model": record.model, "dataset": record.dataset, **record.options()})
 
 
-def _is_file_of(record: Record, weights: Weights) -> bool:
-    """Whether weights come from a file with the name of a record's; publishers put a checksum into it."""
+def is_file_of(record: Record, weights: Weights) -> bool:
+    """Whether weights come from a file with the name of a record's."""
     return record.url is not None and record.url.rpartition("/")[2] == Path(weights.source).name
 
 
@@ -233,6 +248,11 @@ def _recorded(weights: Weights | None, run: RunRecord) -> list[OptionSource]:
     if weights and weights.metadata:
         sources.append(OptionSource(weights.source, weights.metadata.options))
     return sources
+
+
+def _data_of(sources: list[OptionSource]) -> dict[str, Any]:
+    """The options of data that sources tell, the strongest source last."""
+    return {name: value for source in sources for name, value in _only(source, names_of("data")).options.items()}
 
 
 def _only(source: OptionSource, names: Collection[str]) -> OptionSource:

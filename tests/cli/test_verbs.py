@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from mindcv_shufflenet import cli
-from mindcv_shufflenet.cli.verbs import VERBS, Verb, argument
+from mindcv_shufflenet.cli.arguments import argument
+from mindcv_shufflenet.cli.verb import Verb
+from mindcv_shufflenet.cli.verbs import VERBS
 from mindcv_shufflenet.commands.output import create_console, write_json
 
 

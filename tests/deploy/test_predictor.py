@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
 from mindcv_shufflenet.data.images import image_files, open_image
 from mindcv_shufflenet.deploy.predictor import Prediction, Predictor, inference_model
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.graph.interface import Interface
+from mindcv_shufflenet.graph.model import onnx_model
 from mindcv_shufflenet.weights.formats import write_arrays
 from tests.weights.networks import arrays_of, random_network
 
@@ -229,3 +232,18 @@ def test_a_tag_names_the_classes_of_its_data_set(tag: str, classes: int, label: 
     found = Predictor(f"{MODEL}.{tag}", ckpt_path=str(path))
     assert (len(found.class_names), found.class_names[-1]) == (classes, label)
     assert Predictor(MODEL, ckpt_path=str(path)).class_names[-1] == str(classes - 1)
+
+
+@pytest.mark.usefixtures("pynative")
+def test_another_engine_and_a_file_give_the_same_scores(predictor: Predictor, tmp_path: Path) -> None:
+    image = picture(3)
+    scores = next(predictor.scores([image]))
+    elsewhere = Predictor(predictor.network, class_names="abcd", engine="onnxruntime", **SMALL)
+    np.testing.assert_allclose(next(elsewhere.scores([image])), scores, rtol=1e-4)
+    onnx.save(onnx_model(predictor.network, Interface(32)), tmp_path / "net.onnx")
+    as_it_is = Predictor(tmp_path / "net.onnx", crop_pct=1.0)
+    np.testing.assert_allclose(next(as_it_is.scores([image])), scores, rtol=1e-4)
+    assert as_it_is.class_names == ("0", "1", "2", "3")
+    assert inference_model(str(tmp_path / "net.onnx"), image, crop_pct=1.0)["pred_label"] == int(scores.argmax())
+    with pytest.raises(UserError, match="engine=onnxruntime computes logits alone: for the network itself give"):
+        _ = as_it_is.network

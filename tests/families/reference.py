@@ -34,7 +34,8 @@ def _output(layer: Layer, inputs: list[np.ndarray], arrays: Arrays) -> np.ndarra
     if layer.kind == "conv":
         pad = layer.kernel // 2
         x = np.pad(x, [(0, 0), (0, 0), (pad, pad), (pad, pad)])
-        return _conv(x, arrays[f"{layer.name}.weight"], layer)
+        bias = arrays[f"{layer.name}.bias"].reshape(1, -1, 1, 1) if layer.bias else 0
+        return _conv(x, arrays[f"{layer.name}.weight"], layer) + bias
     if layer.kind == "norm":
         gamma, beta, mean, variance = (
             arrays[f"{layer.name}.{own}"].reshape(1, -1, 1, 1)
@@ -42,7 +43,9 @@ def _output(layer: Layer, inputs: list[np.ndarray], arrays: Arrays) -> np.ndarra
         )
         return (x - mean) / np.sqrt(variance + layer.epsilon) * gamma + beta
     if layer.kind in ("max_pool", "avg_pool"):
-        pads = (1, 1) if layer.padding == "pad" else (x.shape[2] % 2, 1)
+        size, pad = x.shape[2], layer.kernel // 2
+        missing = max((-(-size // layer.stride) - 1) * layer.stride + layer.kernel - size, 0)
+        pads = (pad, pad) if layer.padding == "pad" else (missing // 2, missing - missing // 2)
         outside = 0 if (layer.kind, layer.padding) == ("avg_pool", "pad") else np.nan
         x = np.pad(x, [(0, 0), (0, 0), pads, pads], constant_values=outside)
         reduce = np.nanmax if layer.kind == "max_pool" else np.nanmean

@@ -58,10 +58,15 @@ def test_convolutions_with_groups_are_those_of_the_reference(mode: int, kernel: 
     x = array(2, 12, 6, 6)
     cells = (
         conv2d(12, 24, kernel, stride, groups),
+        conv2d(12, 24, kernel, stride, groups, bias=True),
         SlicedConv2d(12, 24, kernel, stride, pad_mode="pad", padding=kernel // 2, group=groups),
+        SlicedConv2d(12, 24, kernel, stride, pad_mode="pad", padding=kernel // 2, group=groups, has_bias=True),
     )
     for cell in cells:
         expected = maps(tuple(net.layers), {"conv.weight": cell.weight.asnumpy()}, x)[1]
+        if cell.has_bias:
+            cell.bias.set_data(ms.Tensor(array(24)))
+            expected = expected + array(24)[:, None, None]
         np.testing.assert_allclose(cell(ms.Tensor(x)).asnumpy(), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -74,12 +79,16 @@ def test_groups_are_computed_one_by_one_on_ascend() -> None:
 
 
 @pytest.mark.parametrize("size", [7, 8])
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (5, 1)])
 @pytest.mark.parametrize("padding", ["same", "pad"])
-def test_pools_pad_as_the_reference_does(padding: str, size: int) -> None:
+def test_pools_pad_as_the_reference_does(padding: str, kernel: int, stride: int, size: int) -> None:
     net = Builder(3)
-    pools = {"max_pool": max_pool(padding, "leaky_relu"), "avg_pool": avg_pool(padding)}
+    pools = {
+        "max_pool": max_pool(padding, "leaky_relu", kernel, stride),
+        "avg_pool": avg_pool(padding, kernel, stride),
+    }
     for kind in pools:
-        net.pool(kind, 0, 3, 2, padding)
+        net.pool(kind, 0, kernel, stride, padding)
     x = array(2, 3, size, size) - 2
     for pool, expected in zip(pools.values(), maps(tuple(net.layers), {}, x)[1:], strict=True):
         np.testing.assert_allclose(pool(ms.Tensor(x)).asnumpy(), expected, rtol=1e-5, atol=1e-6)

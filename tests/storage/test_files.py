@@ -75,3 +75,45 @@ def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("")
     with pytest.raises(UserError, match="cannot write .*/a/b"), atomic_write(tmp_path / "a" / "b") as file:
         file.write(b"")
+
+
+def test_a_folder_is_whole_or_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "folder"
+    with pytest.raises(KeyError), files.atomic_folder(path) as folder:
+        (folder / "half").touch()
+        raise KeyError
+    assert [*path.parent.iterdir()] == []
+    for name in ("old", "new"):
+        with files.atomic_folder(path) as folder:
+            (folder / "inner").mkdir()
+            (folder / "inner" / name).touch()
+    assert [str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*")] == [
+        "deep", "deep/folder", "deep/folder/inner", "deep/folder/inner/new",
+    ]  # fmt: skip
+
+
+def test_a_folder_that_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    left = tmp_path / f".tmp-{files.pid_namespace()}-{done.stdout.strip()}-net"
+    left.mkdir()
+    (left / "half").touch()
+    with atomic_write(tmp_path / "a"):
+        pass
+    assert [one.name for one in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_that_cannot_get_its_name_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "old").touch()
+    rename = Path.rename
+
+    def fail(source: Path, target: Path) -> Path:
+        if source.name.startswith(".tmp-"):
+            raise OSError(28, "No space left on device")
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(UserError, match="No space left"), files.atomic_folder(path) as folder:
+        (folder / "new").touch()
+    assert [str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*")] == ["folder", "folder/old"]

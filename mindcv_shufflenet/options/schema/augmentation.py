@@ -19,8 +19,9 @@ class AugmentationOptions(OptionGroup):
     """augmentation"""
 
     image_resize: int = option(
-        224, "height and width of the network's input in pixels", read_by="train validate predict models",
-        of="preprocessing", is_common=True, memory_rank=2, ge=8, le=4096,
+        224, "height and width of the network's input in pixels",
+        read_by="train validate predict models export benchmark", of="preprocessing", is_common=True, memory_rank=2,
+        ge=8, le=4096,
     )  # fmt: skip
     train_crop: Literal["auto", "resized", "padded"] = option(
         "auto", "resized: random area and aspect ratio; padded: shift by up to crop_padding pixels; auto: padded for"
@@ -42,7 +43,7 @@ class AugmentationOptions(OptionGroup):
         0.4, "one number, or brightness, contrast, saturation and optionally hue (at most 0.5)", read_by="train"
     )
     interpolation: Literal["bilinear", "nearest", "bicubic", "area"] = option(
-        "bilinear", "of a resize", read_by="train validate predict", of="preprocessing"
+        "bilinear", "of a resize", read_by="train validate predict export", of="preprocessing"
     )
     auto_augment: str | None = option(None, "augmentation policy", read_by="train", works=(None,))
     aug_splits: int = option(0, "augmentation splits of AugMix", read_by="train", works=(0,), ge=0, le=1_000_000)
@@ -63,23 +64,26 @@ class AugmentationOptions(OptionGroup):
     )  # fmt: skip
     re_max_attempts: Count = option(10, "tries to find a rectangle that fits", read_by="train", needs=given("re_prob"))
     mean: list[Annotated[float, Field(ge=0, le=255)]] = option(
-        [123.675, 116.28, 103.53], "mean a channel, of 0..255", read_by="train validate predict", of="preprocessing"
+        [123.675, 116.28, 103.53],
+        "mean a channel, of 0..255",
+        read_by="train validate predict export",
+        of="preprocessing",
     )
     std: list[Annotated[float, Field(ge=0.001, le=255)]] = option(
-        [58.395, 57.12, 57.375], "standard deviation a channel, of 0..255", read_by="train validate predict",
+        [58.395, 57.12, 57.375], "standard deviation a channel, of 0..255", read_by="train validate predict export",
         of="preprocessing",
     )  # fmt: skip
     channel_order: Literal["rgb", "bgr"] = option(
         "rgb", "order of the channels that the network sees (mean and std are in that order)",
-        read_by="train validate predict", of="preprocessing", needs=given("in_channels", 3), mindcv=ABSENT,
+        read_by="train validate predict export", of="preprocessing", needs=given("in_channels", 3), mindcv=ABSENT,
     )  # fmt: skip
     crop_pct: Annotated[float, Field(ge=0.1, le=1)] = option(
-        0.875, "share of the resized short side that validation crops", read_by="train validate predict",
+        0.875, "share of the resized short side that validation crops", read_by="train validate predict export",
         of="preprocessing",
     )  # fmt: skip
     resize_backend: Literal["opencv", "pillow"] = option(
         "opencv", "resize of validation: opencv (no antialiasing; mindcv's and our weights) or pillow (antialiased;"
-        " torchvision's and most others')", read_by="train validate predict", of="preprocessing", mindcv=ABSENT,
+        " torchvision's and most others')", read_by="train validate predict export", of="preprocessing", mindcv=ABSENT,
     )  # fmt: skip
     mixup: Annotated[float, Field(ge=0, le=1000)] = option(
         0.0, "alpha of mixup's Beta distribution; 0: none; train_top1 counts the class with the larger share",

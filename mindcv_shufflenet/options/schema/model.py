@@ -14,28 +14,35 @@ class ModelOptions(OptionGroup):
     """model"""
 
     model: str = option(
-        "shufflenet_v2_x1_0", "name of the network, or NAME.TAG of published weights; `shufflenet models` lists both",
-        read_by="train validate predict convert verify", of="weights", mindcv="mobilenet_v2_035_224", is_common=True,
+        "shufflenet_v2_x1_0", "name of the network, or NAME.TAG of published weights (`shufflenet models` lists both);"
+        " validate and predict take an exported FILE.onnx",
+        read_by="train validate predict convert verify export",
+        of="weights", mindcv="mobilenet_v2_035_224", is_common=True,
     )  # fmt: skip
     num_classes: Count | None = option(
-        None, "classes; null: as many as the data set has", read_by="train validate predict models", of="weights",
+        None, "classes; null: as many as the data set has",
+        read_by="train validate predict models export benchmark", of="weights",
         is_common=True,
     )  # fmt: skip
     in_channels: Literal[1, 3] = option(
-        3, "channels of an image: 3 (RGB) or 1 (grey)", read_by="train validate predict models", of="network"
+        3,
+        "channels of an image: 3 (RGB) or 1 (grey)",
+        read_by="train validate predict models export benchmark",
+        of="network",
     )
     layout: Annotated[str | None, OneOf(LAYOUTS)] = option(
         None, "order of the channels: in ShuffleNetV2 megvii (default; mindcv's parameters) or torchvision (even"
         " split, classifier with bias); in ShuffleNetV1 mindcv (default), megvii, mmpretrain or imgclsmob",
-        read_by="train validate predict convert models", of="network", mindcv=ABSENT,
+        read_by="train validate predict convert models export benchmark", of="network", mindcv=ABSENT,
     )  # fmt: skip
     stem: Annotated[str | None, OneOf(STEMS)] = option(
         None, "imagenet (default): stride 2 and max pool; cifar: stride 1, for images of about 32 pixels; for families"
-        " that have stems", read_by="train validate predict models", of="network", mindcv=ABSENT,
+        " that have stems", read_by="train validate predict models export benchmark", of="network", mindcv=ABSENT,
     )  # fmt: skip
     pool: Annotated[str | None, OneOf(POOLS)] = option(
         None, "padding of the max pool, and of ShuffleNetV1's average pools: same (mindcv) or pad (Megvii,"
-        " torchvision); null: by layout; for families that have such a pool", read_by="train validate predict models",
+        " torchvision); null: by layout; for families that have such a pool",
+        read_by="train validate predict models export benchmark",
         of="network", mindcv=ABSENT,
     )  # fmt: skip
     channel_shuffle: Annotated[str | None, OneOf(CHANNEL_SHUFFLES)] = option(
@@ -45,15 +52,15 @@ class ModelOptions(OptionGroup):
     )  # fmt: skip
     activation: Annotated[str | None, OneOf(ACTIVATIONS)] = option(
         None, "of ShuffleNetV2: relu (default) or leaky_relu (NanoDet's backbones)",
-        read_by="train validate predict models", of="network", mindcv=ABSENT,
+        read_by="train validate predict models export benchmark", of="network", mindcv=ABSENT,
     )  # fmt: skip
     se: bool | None = option(
         None, "squeeze-and-excitation at the end of each block's main branch; null: as the model has it; for"
-        " ShuffleNetV2", read_by="train validate predict models", of="network", mindcv=ABSENT,
+        " ShuffleNetV2", read_by="train validate predict models export benchmark", of="network", mindcv=ABSENT,
     )  # fmt: skip
     residual: bool | None = option(
         None, "a shortcut around the main branch of each block of stride 1; null: as the model has it; for"
-        " ShuffleNetV2", read_by="train validate predict models", of="network", mindcv=ABSENT,
+        " ShuffleNetV2", read_by="train validate predict models export benchmark", of="network", mindcv=ABSENT,
     )  # fmt: skip
     drop_rate: Annotated[float, Field(ge=0, le=0.99)] | None = option(
         None, "dropout before the classifier; null: as the model has it, 0.2 in MobileNetV2, ShuffleNetV2+ and Megvii's"
@@ -61,16 +68,17 @@ class ModelOptions(OptionGroup):
     )  # fmt: skip
     drop_path_rate: Fraction | None = option(None, "stochastic depth", read_by="train", works=(None, 0.0))
     pretrained: bool = option(
-        False, "start from, or validate, the published weights of model", read_by="train validate predict",
+        False, "start from, or validate, the published weights of model", read_by="train validate predict export",
         of="weights", is_common=True,
     )  # fmt: skip
     ckpt_path: str = option(
         "", f"weights to start from or to validate: a file ({' '.join(WEIGHTS_SUFFIXES)}) or its address",
-        read_by="train validate predict verify", of="weights", is_common=True, is_path=True, changes_training=False,
+        read_by="train validate predict verify export",
+        of="weights", is_common=True, is_path=True, changes_training=False,
     )  # fmt: skip
     ckpt_key: str | None = option(
         None, "which set of weights, where ckpt_path holds several: weights, ema, state_dict_ema",
-        read_by="train validate predict convert verify", of="weights", needs=given("ckpt_path"), mindcv=ABSENT,
+        read_by="train validate predict convert verify export", of="weights", needs=given("ckpt_path"), mindcv=ABSENT,
     )  # fmt: skip
     reset_classifier: bool = option(
         False, "train a new classifier on top of the weights of ckpt_path", read_by="train", of="weights",
@@ -82,7 +90,7 @@ class ModelOptions(OptionGroup):
         needs=Needs("ckpt_path or pretrained", lambda c, _: bool(c.ckpt_path) or c.pretrained),
     )  # fmt: skip
     random_weights: bool = option(
-        False, "validate the untrained network", read_by="validate", of="command", mindcv=ABSENT
+        False, "validate or export the untrained network", read_by="validate export", of="command", mindcv=ABSENT
     )
     resume_opt: bool = option(
         False, "go on with the run in ckpt_save_dir, with its options where none are given; ckpt_path: an earlier"

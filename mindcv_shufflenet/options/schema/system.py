@@ -1,15 +1,21 @@
 """Options of the system: device, ranks, seed, validation and logging interval."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from mindcv_shufflenet.options.bounds import Count
+from mindcv_shufflenet.options.bounds import Count, OneOf
 from mindcv_shufflenet.options.group import OptionGroup
+from mindcv_shufflenet.options.names import ENGINES
 from mindcv_shufflenet.options.option import ABSENT, Needs, given, option
 
 
 class SystemOptions(OptionGroup):
     """system"""
 
+    engine: Annotated[str | None, OneOf(ENGINES)] = option(
+        None, "runtime that computes the network: mindspore, onnxruntime or openvino; null: mindspore for weights,"
+        " onnxruntime for a file given as model", read_by="validate predict verify", of="command", mindcv=ABSENT,
+        is_common=True,
+    )  # fmt: skip
     mode: Literal[0, 1] = option(
         0, "0: graph mode; 1: PyNative mode", read_by="train validate predict verify", of="machine"
     )
@@ -19,7 +25,7 @@ class SystemOptions(OptionGroup):
     )  # fmt: skip
     device_target: Literal["auto", "Ascend", "GPU", "CPU"] = option(
         "auto", "device to run on; auto takes the first of Ascend, GPU, CPU that is there",
-        read_by="train validate predict verify", of="machine", mindcv="Ascend", is_resumed=False,
+        read_by="train validate predict verify export benchmark", of="machine", mindcv="Ascend", is_resumed=False,
     )  # fmt: skip
     distribute: bool = option(
         False, "data-parallel training; found out from the launcher", read_by="train validate", of="machine",
@@ -31,7 +37,7 @@ class SystemOptions(OptionGroup):
     )  # fmt: skip
     # of the data, since it draws the images that are held out of a folder
     seed: int = option(
-        42, "seed of weights, order, augmentation and dropout", read_by="train validate data", of="data",
+        42, "seed of weights, order, augmentation and dropout", read_by="train validate data export", of="data",
         ge=0, lt=2**31,
     )  # fmt: skip
     val_while_train: bool = option(True, "validate while training", read_by="train", mindcv=False)

@@ -1,0 +1,1 @@
+"""Networks in int8: what calibration measures, and how a model is quantised by it."""
