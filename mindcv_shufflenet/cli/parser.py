@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
         schema: the class of the options.
 
     Attributes:
-        hidden: the names of options that the verb does not read and has arguments of its own of.
+        hidden: names of the verb's own arguments that are names of options too, which the verb does not read.
     """
 
     def __init__(self, program: str, verb: str, complete: bool = True, schema: Schema = Config) -> None:

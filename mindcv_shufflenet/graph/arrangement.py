@@ -53,11 +53,11 @@ def arrange(graph: Graph, style: Style = PLAIN, shuffle: str = "pieces") -> Grap
     """
     sunk = sink_shuffles(graph)
     if shuffle == "pieces" and not _has_groups_behind_shuffles(sunk):
-        found = _Arranger(graph, Placement(graph, style)).rewrite()
+        found = _Arranger(Placement(graph, style)).rewrite()
         if most_inputs(found) <= MOST_INPUTS:
             return found
     placement = Placement(sunk, style, keeps_shuffles=True, is_exact=shuffle == "transpose")
-    return _Arranger(sunk, placement, is_exact=shuffle == "transpose").rewrite()
+    return _Arranger(placement).rewrite()
 
 
 def most_inputs(graph: Graph) -> int:
@@ -76,9 +76,9 @@ def _has_groups_behind_shuffles(graph: Graph) -> bool:
 class _Arranger(Rewriter):
     """Writes a graph whose channels lie as a placement says. A layer of several tensors becomes several layers."""
 
-    def __init__(self, graph: Graph, placement: Placement, *, is_exact: bool = False) -> None:
-        super().__init__(graph)
-        self.placement, self.is_exact = placement, is_exact
+    def __init__(self, placement: Placement) -> None:
+        super().__init__(placement.graph)
+        self.placement = placement
         self.channels = placement.channels
         self._tensors: dict[int, list[int]] = {}  # the positions of the tensors of each old layer
         self._joined: dict[tuple[Slice, ...], int] = {}
@@ -119,7 +119,7 @@ class _Arranger(Rewriter):
     def _shuffle(self, layer: Layer, content: Content) -> int:
         """Add a shuffle from what it reads to what it is to make."""
         channels = self.channels.contents[layer.inputs[0]]
-        slices = self.placement.in_order(channels) if self.is_exact else self.placement.in_any_order(channels)
+        slices = self.placement.in_order(channels) if self.placement.is_exact else self.placement.in_any_order(channels)
         read = self.placement.content(layer.inputs[0], slices)
         zero = read.index(None) if None in read else 0  # its reader has zeros for the added channels anyway
         order = tuple(zero if number is None else read.index(layer.order[number]) for number in content)

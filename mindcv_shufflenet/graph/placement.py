@@ -40,12 +40,15 @@ class Placement:
         is_exact: whether they stay on channels in the described order.
 
     Attributes:
+        graph: the same.
+        is_exact: the same.
         channels: of the graph.
     """
 
     def __init__(self, graph: Graph, style: Style, *, keeps_shuffles: bool = False, is_exact: bool = False) -> None:
         self.channels = Channels.of(graph.layers, keeps_shuffles=keeps_shuffles)
-        self._layers, self._style, self._is_exact = graph.layers, style, is_exact
+        self.graph, self.is_exact = graph, is_exact
+        self._layers, self._style = graph.layers, style
         self._outputs = {channel.layer for x in graph.outputs.values() for channel in self.channels.contents[x]}
         self._pieces = piece_numbers(self.channels)
         self._free = {bundle for bundle in self.channels.members if self._may_lie_anywhere(bundle)}
@@ -157,7 +160,7 @@ class Placement:
                 is_whole = not is_reader or self.channels.whole(self._layers[layer].inputs[0]) is not None
                 return is_whole and self._layers[layer].groups == groups
             case Role.SHUFFLE:
-                return not self._is_exact and (is_reader or groups > 1)
+                return not self.is_exact and (is_reader or groups > 1)
             case Role.PER_CHANNEL:
                 bundle = self.channels.bundles[layer]
                 return self._source(bundle) is not None and len({*self._pieces[bundle]}) == 1
