@@ -19,7 +19,8 @@ What limits the order of a layer's channels:
 Zeros may stand among the channels: rows of zeros make them, columns of zeros read them.
 
 Between convolutions with groups, each of which reads from all groups of the one before it, the pieces are too many and
-too small. There the shuffle stays, as a gather, behind the depthwise convolution, where the map is smaller.
+too small. There the shuffle stays, as a gather or a transpose (``Style.shuffle``), behind the depthwise convolution,
+where the map is smaller.
 """
 
 from collections.abc import Sequence
@@ -47,16 +48,16 @@ def arrange(graph: Graph, style: Style = PLAIN, shuffle: str = "pieces") -> Grap
         graph: without BatchNorm.
         style: how.
         shuffle: what becomes of the shuffles. ``pieces``: they vanish, but where one stands between convolutions with
-            groups, and where a concatenation would have more than ``MOST_INPUTS`` inputs. The channels of an output of
-            the graph itself are put into their order at its end. ``gather``: they stay, on channels in any order.
-            ``transpose``: they stay on channels in the described order.
+            groups, and where a concatenation would have more than ``MOST_INPUTS`` inputs: there they stay as the style
+            has them. The channels of an output of the graph itself are put into their order at its end. ``gather``:
+            they stay, on channels in any order. ``transpose``: they stay on channels in the described order.
     """
     sunk = sink_shuffles(graph)
     if shuffle == "pieces" and not _has_groups_behind_shuffles(sunk):
         found = _Arranger(Placement(graph, style)).rewrite()
         if most_inputs(found) <= MOST_INPUTS:
             return found
-    placement = Placement(sunk, style, keeps_shuffles=True, is_exact=shuffle == "transpose")
+    placement = Placement(sunk, style, keeps_shuffles=True, is_exact=style.kept_shuffle(shuffle) == "transpose")
     return _Arranger(placement).rewrite()
 
 

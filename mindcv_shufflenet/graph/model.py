@@ -30,5 +30,6 @@ def onnx_model(
     Raises:
         UserError: the opset is unknown, or lacks what the network needs.
     """
-    graph = arrange(fold_norms(Graph.of(network)), STYLES[target], shuffle)
-    return write_model(graph, interface, opset, "transpose" if shuffle == "transpose" else "gather")
+    style = STYLES[target]
+    graph = arrange(fold_norms(Graph.of(network)), style, shuffle)
+    return write_model(graph, interface, opset, style.kept_shuffle(shuffle))

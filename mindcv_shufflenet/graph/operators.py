@@ -121,7 +121,8 @@ class Operators:
     def _gather(self, position: int, layer: Layer, x: str) -> str:
         if not layer.is_reordering:
             return self._part(position, layer, x)
-        channels, groups = layer.channels, _groups_of(layer.order) if self.shuffle == "transpose" else None
+        channels, is_whole = layer.channels, len(layer.order) == self.shapes[layer.inputs[0]][0]
+        groups = _groups_of(layer.order) if self.shuffle == "transpose" and is_whole else None
         if groups is None:
             order = self._constant(f"{x}.order", np.array(layer.order))
             return self._node("Gather", [x, order], [self._name(position, f"{x}.shuffled")], axis=1)
@@ -245,4 +246,4 @@ class Operators:
 def _groups_of(order: Sequence[int]) -> int | None:
     """Return how many equal parts an order takes a channel of in turn; None: it is another order."""
     groups = len(order) // order[1] if order[1] else len(order)
-    return groups if len(order) % groups == 0 and [*order] == interleaved(len(order), groups) else None
+    return groups if groups and len(order) % groups == 0 and [*order] == interleaved(len(order), groups) else None

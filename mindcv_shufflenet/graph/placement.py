@@ -120,9 +120,8 @@ class Placement:
         pieces, groups = self._pieces[bundle], self._groups(bundle)
         is_read_as_whole = all(len({*group}) == 1 for group in _cut(pieces, groups))
         if is_read_as_whole and bundle in self._free:
-            multiple = self._style.multiple if groups == 1 else self._style.group_multiple
             numbers = _cut(range(len(pieces)), groups)
-            return (tuple(number for group in numbers for number in self._filled(group, multiple)),)
+            return (tuple(number for group in numbers for number in self._filled(group, groups)),)
         if self._is_separate(bundle):
             return tuple(_padded(numbers, self._style.multiple) for numbers in self._separated(bundle, pieces))
         source = self._source(bundle)
@@ -216,9 +215,14 @@ class Placement:
                 cost += layer.channels
         return cost
 
-    def _filled(self, numbers: Sequence[int], multiple: int) -> Content:
+    def _filled(self, numbers: Sequence[int], groups: int) -> Content:
+        """Return the channels of one group, padded to a multiple if that adds few zeros."""
+        style = self._style
+        multiple, most = style.multiple, style.most_zeros
+        if groups > 1:
+            multiple, most = style.group_multiple, style.most_group_zeros
         padded = _padded(numbers, multiple)
-        return padded if len(padded) <= (1 + self._style.most_zeros) * len(numbers) else tuple(numbers)
+        return padded if len(padded) - len(numbers) <= most * len(numbers) else tuple(numbers)
 
     def _ordered(self, bundle: int, pieces: Numbers, groups: int, source: int | None) -> list[int]:
         """Return the channels of a bundle group by group, there piece by piece, there as they lie in a source."""

@@ -67,6 +67,13 @@ def test_every_way_to_shuffle_computes_the_same(shuffle: str, operations: dict[s
             assert {"Gather", "Transpose"} & {node.op_type for node in written.graph.node} == wanted
 
 
+def test_a_shuffle_that_stays_is_as_the_target_wants_it(pynative: None) -> None:
+    network = random_network(MODEL_V1, num_classes=10)
+    written = onnx_model(network, Interface(32), target="openvino")
+    assert Reference(network).error(written) < 1e-4
+    assert {"Gather", "Transpose"} & {node.op_type for node in written.graph.node} == {"Transpose"}
+
+
 def test_what_an_opset_lacks_is_told(pynative: None) -> None:
     network = random_network(MODEL_V1)
     with pytest.raises(UserError, match="no operators for average pools with pool=same: give --opset 7 or more"):

@@ -15,6 +15,7 @@ from mindcv_shufflenet.deploy.export.form import Form
 from mindcv_shufflenet.deploy.export.golden import IMAGES, Golden, golden_pixels
 from mindcv_shufflenet.deploy.int8.calibration import open_calibration
 from mindcv_shufflenet.deploy.int8.quantize import SCHEMES, Judge, quantize
+from mindcv_shufflenet.engines.onnx_engine import Settings
 from mindcv_shufflenet.engines.runs import Run, explained, in_batches
 from mindcv_shufflenet.engines.runtimes import RUNTIMES
 from mindcv_shufflenet.engines.signature import batch_of, type_of
@@ -27,9 +28,9 @@ from mindcv_shufflenet.options.preprocessing import Preprocessing
 # algorithms (Winograd).
 _TOLERANCE = 1e-3
 # The same of int8 models: runtimes round sums differently. Measured against ONNX's reference: on x1.0 ONNX Runtime
-# 1.20.1 and 1.31.1 have up to 0.041, OpenVINO 0.019; on MobileNetV2 and V1 with random weights OpenVINO has 0.041 and
-# up to 0.098. ONNX Runtime 1.23.1, which computes int8 incorrectly on processors with VNNI or AMX, has 1.04 on x1.0;
-# where one weight in a hundred of the six largest tensors is lost it is 0.2, and one in twenty 0.5.
+# 1.20.1 and 1.31.1 have up to 0.041, OpenVINO 0.019; on MobileNetV2 with random weights OpenVINO has 0.041. ONNX
+# Runtime 1.23.1, which computes int8 incorrectly on processors with VNNI or AMX, has 1.04 on x1.0; where one weight in
+# a hundred of the six largest tensors is lost it is 0.2, and one in twenty 0.5.
 _INT8_TOLERANCE = 0.12
 # ONNX's reference of QuantizeLinear begins here. What int8 models are made of means the same in all opsets from 13 on.
 _REFERENCE_OPSET = 21
@@ -92,7 +93,8 @@ def proven_model(network: nn.Cell, preprocessing: Preprocessing, form: Form, ima
 
 def _start(model: onnx.ModelProto, engine: str = "onnxruntime") -> Run:
     with explained(f"{RUNTIMES[engine].title} cannot run the model", "give another --opset"):
-        return RUNTIMES[engine].start(model).run
+        # golden outputs are float32's; OpenVINO would choose bf16 where the processor has it
+        return RUNTIMES[engine].start(model, Settings(precision="fp32")).run
 
 
 def int8_model(

@@ -8,6 +8,7 @@ import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +19,10 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.quant_utils import add_infer_metadata
 from scipy.special import log_softmax
 
-from mindcv_shufflenet.deploy.int8.activations import distributions
+from mindcv_shufflenet.deploy.int8.activations import Distribution, Range, distributions, shared_ranges
 from mindcv_shufflenet.deploy.int8.bias_correction import correct_biases
 from mindcv_shufflenet.deploy.int8.calibration import Calibration
+from mindcv_shufflenet.deploy.int8.equalization import equalized
 from mindcv_shufflenet.engines import Forward
 from mindcv_shufflenet.engines.runtimes import RUNTIMES
 from mindcv_shufflenet.evaluation.metrics import Metrics
@@ -43,12 +45,18 @@ class Scheme(NamedTuple):
         activations: the type of activations.
         weights: the type of weights; there is a scale for each channel of the output.
         reduce_range: weights have seven bits, as sums of two products overflow 16 bits without VNNI.
+        is_symmetric: activations that may be negative are int8 with zero point 0. A runtime that corrects sums of
+            products for each zero point that is not 0 is faster so.
+        takes_groups: the runtime computes convolutions with groups of several channels. OpenVINO 2026.4.1 does so
+            incorrectly; they stay float there.
         engine: the runtime that runs the model, here as there; a key of ``RUNTIMES``.
     """
 
     activations: QuantType
     weights: QuantType
     reduce_range: bool = False
+    is_symmetric: bool = False
+    takes_groups: bool = True
     engine: str = "onnxruntime"
 
 
@@ -57,7 +65,7 @@ SCHEMES = {
     "x86": Scheme(QuantType.QUInt8, QuantType.QInt8, reduce_range=True),
     "x86-vnni": Scheme(QuantType.QUInt8, QuantType.QInt8),
     "arm": Scheme(QuantType.QInt8, QuantType.QInt8),
-    "openvino": Scheme(QuantType.QUInt8, QuantType.QInt8, engine="openvino"),
+    "openvino": Scheme(QuantType.QUInt8, QuantType.QInt8, is_symmetric=True, takes_groups=False, engine="openvino"),
 }
 
 # How the range of an activation is chosen: the percent of its numbers that lie in it. What lies outside is clipped.
@@ -91,11 +99,6 @@ _OPERATIONS = (
     "Flatten",
 )
 _LAYERS = ("Conv", "Gemm")
-# What moves numbers and computes none: with one scale for what it takes and gives, it copies bytes.
-_MOVES = ("Concat", "Split", "Slice", "Gather", "Reshape", "Transpose", "Flatten", "MaxPool")
-
-# The least and the greatest number that int8 has of a value.
-Range = tuple[float, float]
 # Runs a network over validation images.
 Judge = Callable[[Forward], Metrics]
 
@@ -147,8 +150,8 @@ class Quantized:
         """Return all but the model, as JSON holds it."""
         scheme = SCHEMES[self.target]
         return {
-            "activations": scheme.activations.name.removeprefix("Q").lower(),
-            "weights": scheme.weights.name.removeprefix("Q").lower() + " per channel",
+            "activations": _name(scheme.activations) + (", int8 where negative" if scheme.is_symmetric else ""),
+            "weights": _name(scheme.weights) + " per channel",
             "reduce_range": scheme.reduce_range,
             "method": self.method,
             "calibration_images": self.calibrated_on,
@@ -160,6 +163,10 @@ class Quantized:
             "top1_int8": self.after and self.after.top1,
             "validation_images": self.before and self.before.images,
         }
+
+
+def _name(type_: QuantType) -> str:
+    return type_.name.removeprefix("Q").lower()
 
 
 def quantize(model: onnx.ModelProto, calibration: Calibration, target: str, judge: Judge | None = None) -> Quantized:
@@ -180,9 +187,11 @@ def quantize(model: onnx.ModelProto, calibration: Calibration, target: str, judg
         found = search.with_float_layers(found)
     if not found.is_within_bounds:
         _logger.warning(
-            "int8 differs from float by %.3f nats and has %d layers in float; give more calibration images, and such as"
-            " the network will see", found.error.divergence, len(found.excluded),
-        )  # fmt: skip
+            "int8 differs from float by %.3f nats, with %d layers in float because of that; give more calibration"
+            " images, and such as the network will see",
+            found.error.divergence,
+            len(found.excluded) - len(search.float_layers),
+        )
     return found
 
 
@@ -190,12 +199,15 @@ class _Search:
     """Looks for the int8 model that is nearest to a float model; the arguments are those of :func:`quantize`."""
 
     def __init__(self, model: onnx.ModelProto, calibration: Calibration, target: str, judge: Judge | None) -> None:
-        self.model, self.calibration, self.target, self.judge = model, calibration, target, judge
-        self.values = distributions(model, calibration.batches(calibration.images))
-        self.engine = RUNTIMES[SCHEMES[target].engine]
+        self.calibration, self.target, self.judge = calibration, target, judge
+        self.model = equalized(model, self._distributions(model))
+        self.values = self._distributions(self.model)
+        # for the float model and for layers that stay float; validate has the same default
+        self.engine = partial(RUNTIMES[SCHEMES[target].engine], precision="fp32")
         forward = self.engine(model)
         self.logits = self._logits(forward)
         self.before = judge(forward) if judge else None
+        self.float_layers = [] if SCHEMES[target].takes_groups else _grouped_convolutions(model)
 
     def best_method(self) -> Quantized:
         """Return the model of the method with the least error."""
@@ -207,6 +219,7 @@ class _Search:
         Groups of neighbouring layers are tried out in float, each alone; then the best one, two, four, ... of them.
         """
         names = [node.name for node in self.model.graph.node if node.op_type in _LAYERS]
+        names = [name for name in names if name not in self.float_layers]
         size = math.ceil(len(names) / _GROUPS)
         groups = [names[start : start + size] for start in range(0, len(names), size)]
         groups.sort(key=lambda group: _divergence(self._attempt(found.method, group)))
@@ -221,20 +234,27 @@ class _Search:
         return min(tried, key=_divergence)
 
     def _attempt(self, method: str, excluded: Sequence[str] = ()) -> Quantized:
-        """Quantise by a method, but for some layers, and measure the error."""
+        """Quantise by a method, but for some more layers, and measure the error."""
+        excluded = [*self.float_layers, *excluded]
+        if SCHEMES[self.target].engine == "onnxruntime":
+            excluded = _with_readers(self.model, excluded)
         ranges = {name: one.range_of(METHODS[method]) for name, one in self.values.items()}
-        ranges = _shared_ranges(self.model, ranges)
+        ranges = shared_ranges(self.model, ranges)
         scheme = SCHEMES[self.target]
         model = _quantized(self.model, ranges, scheme, excluded)
         means = {name: one.means for name, one in self.values.items()}
         model = _quantized(correct_biases(self.model, model, means), ranges, scheme, excluded)
         error = _error(self.logits, self._logits(self.engine(model)))
         images, others = len(self.calibration.images), self.calibration.others
-        return Quantized(model, self.target, method, images, others, error, tuple(excluded))
+        layers = tuple(node.name for node in self.model.graph.node if node.op_type in _LAYERS and node.name in excluded)
+        return Quantized(model, self.target, method, images, others, error, layers)
 
     def _judged(self, found: Quantized) -> Quantized:
         after = self.judge(self.engine(found.model)) if self.judge else None
         return replace(found, before=self.before, after=after)
+
+    def _distributions(self, model: onnx.ModelProto) -> dict[str, Distribution]:
+        return distributions(model, self.calibration.batches(self.calibration.images))
 
     def _logits(self, forward: Forward) -> np.ndarray:
         return np.concatenate([forward(batch) for batch in self.calibration.batches(self.calibration.held_out)])
@@ -242,6 +262,34 @@ class _Search:
 
 def _divergence(found: Quantized) -> float:
     return found.error.divergence
+
+
+def _grouped_convolutions(model: onnx.ModelProto) -> list[str]:
+    """The names of the convolutions with groups of several channels."""
+    shapes = {tensor.name: tensor.dims for tensor in model.graph.initializer}
+    return [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "Conv" and shapes[node.input[1]][1] > 1
+        if any(one.name == "group" and one.i > 1 for one in node.attribute)
+    ]
+
+
+def _with_readers(model: onnx.ModelProto, names: Collection[str]) -> list[str]:
+    """Add to the names of layers those of the operations that read what they make.
+
+    Quantised values on both sides of a layer, or of a layer and its ReLU, would undo that it stays float: the optimiser
+    of ONNX Runtime (WeightBiasQuantization) then computes it in int8, with one scale for all its weights.
+    """
+    found, values = [], set[str]()  # what the layers make, with their ReLUs or without
+    for node in model.graph.node:
+        reads = bool(values & {*node.input})
+        is_relu = node.op_type in ("Relu", "Clip")
+        if node.name in names or (reads and is_relu):
+            values.update(node.output)
+        if node.name in names or reads:
+            found.append(node.name)
+    return found
 
 
 def _error(logits: np.ndarray, int8_logits: np.ndarray) -> Error:
@@ -256,19 +304,6 @@ def _lost_too_many(before: Metrics | None, after: Metrics | None) -> bool:
     return before.correct1 - after.correct1 > max(1, _LARGEST_LOSS * before.images)
 
 
-def _shared_ranges(model: onnx.ModelProto, ranges: Mapping[str, Range]) -> dict[str, Range]:
-    """Give values that are concatenated, and what is moved, one range: the union of their own."""
-    groups = {name: {name} for name in ranges}
-    for node in model.graph.node:
-        if node.op_type in _MOVES:
-            group = set().union(*(groups[name] for name in (*node.input, *node.output) if name in groups))
-            groups |= dict.fromkeys(group, group)
-    return {
-        name: (min(ranges[other][0] for other in group), max(ranges[other][1] for other in group))
-        for name, group in groups.items()
-    }
-
-
 def _quantized(
     model: onnx.ModelProto, ranges: Mapping[str, Range], scheme: Scheme, excluded: Collection[str]
 ) -> onnx.ModelProto:
@@ -276,6 +311,7 @@ def _quantized(
     inferred = onnx.shape_inference.infer_shapes(model)
     add_infer_metadata(inferred)  # it need not be written to a file and inferred again
     bounds = {name: tuple(np.array(bound, np.float32) for bound in ends) for name, ends in ranges.items()}
+    signed = [name for name, (least, _) in ranges.items() if least < 0] if scheme.is_symmetric else []
     quantizer = QDQQuantizer(
         inferred,
         per_channel=True,
@@ -287,7 +323,10 @@ def _quantized(
         nodes_to_exclude=[*excluded],
         op_types_to_quantize=_OPERATIONS,
         # the matrix product at the end gives float logits as fast
-        extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]},
+        extra_options={
+            "OpTypesToExcludeOutputQuantization": ["Gemm"],
+            "TensorQuantOverrides": {name: [{"quant_type": QuantType.QInt8, "symmetric": True}] for name in signed},
+        },
     )
     quantizer.quantize_model()
     quantizer.model.topological_sort()

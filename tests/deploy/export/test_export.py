@@ -1,7 +1,6 @@
 """Exported files: what is in them, what they compute, and what is refused."""
 
 import json
-import logging
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -11,45 +10,23 @@ import onnx
 import pytest
 import yaml
 from mindspore import Tensor
-from PIL import Image
 from scipy.special import softmax
 
 from mindcv_shufflenet import RunError, UserError, check, convert, create_transform, evaluate, export
 from mindcv_shufflenet.deploy.export import onnx_file
-from mindcv_shufflenet.deploy.export.export import Export
-from mindcv_shufflenet.deploy.export.golden import GOLDEN_ENTRY, Golden, golden_input
-from mindcv_shufflenet.engines.onnx_engine import Session
 from mindcv_shufflenet.engines.onnxruntime_engine import OnnxRuntimeEngine
-from mindcv_shufflenet.engines.openvino_engine import OpenVinoEngine
 from mindcv_shufflenet.graph.onnx import NEWEST_OPSET
-from mindcv_shufflenet.network import create_model, open_network
+from mindcv_shufflenet.network import create_model
 from mindcv_shufflenet.options.preprocessing import Preprocessing
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
 from mindcv_shufflenet.weights.metadata import Metadata, parse_metadata
+from tests.deploy.export.files import OPTIONS, SIZE, exported, photos
 from tests.small import MODEL, MODEL_V1
 from tests.weights.networks import arrays_of, random_network, same
-
-SIZE = 32
-OPTIONS = {"model": MODEL, "image_resize": SIZE}
-
-
-@pytest.fixture
-def checkpoint(tmp_path: Path) -> Path:
-    """The weights of a small network of five classes."""
-    path = tmp_path / "net.ckpt"
-    known = {"model": MODEL, "image_resize": SIZE, "resize_backend": "pillow", "channel_order": "bgr"}
-    save_checkpoint(random_network(MODEL, num_classes=5), path, Metadata(known))
-    return path
 
 
 def images(batch: int = 3, size: int = SIZE) -> np.ndarray:
     return np.random.default_rng(5).normal(size=(batch, 3, size, size)).astype(np.float32)
-
-
-def exported(checkpoint: Path, **form: Any) -> tuple[Export, onnx.ModelProto]:
-    output = checkpoint.with_suffix(".onnx")
-    result = export({"ckpt_path": str(checkpoint)}, output, overwrite=True, **form)
-    return result, onnx.load(output)
 
 
 def close(found: np.ndarray, wanted: np.ndarray) -> bool:
@@ -185,63 +162,6 @@ def test_outputs_are_compared_on_real_images(checkpoint: Path, tmp_path: Path) -
     assert result.images == 16
 
 
-def photos(folder: Path, number: int = 8) -> Path:
-    """Write some noise as images, in folders inside one another."""
-    (folder / "photos" / "inner").mkdir(parents=True)
-    for seed in range(number):
-        pixels = np.random.default_rng(seed).integers(0, 256, size=(40, 50, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / "photos" / "inner" / f"{seed}.png")
-    return folder / "photos"
-
-
-def test_an_int8_file_has_golden_outputs_of_its_own(checkpoint: Path, tmp_path: Path) -> None:
-    result, model = exported(checkpoint, normalize=True, int8=True, calibration=photos(tmp_path))
-    assert (result.precision, result.images) == ("int8", 8)
-    assert result.int8
-    assert result.int8["calibration_images"] + result.int8["held_out_images"] == 8
-    entries = {entry.key: entry.value for entry in model.metadata_props}
-    assert json.loads(entries["mindcv_shufflenet.export"])["int8"] == result.int8
-    golden = Golden.parse(entries[GOLDEN_ENTRY])
-    assert (golden.source, golden.images.dtype.name) == ("ONNX's reference", "uint8")
-    found = OnnxRuntimeEngine.start(model).run(golden.images)
-    assert golden.error(found) < golden.tolerance
-    assert golden.error({"logits": -found["logits"]}) > golden.tolerance
-    _, float_model = exported(checkpoint, normalize=True)  # whose outputs are others
-    assert golden.error(OnnxRuntimeEngine.start(float_model).run(golden.images)) > 1e-3
-
-
-def test_one_calibration_image_is_no_other_image(
-    checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING, "mindcv_shufflenet"):
-        result, _ = exported(checkpoint, int8=True, calibration=photos(tmp_path, 1))
-    assert result.int8
-    assert (result.int8["calibration_images"], result.int8["held_out_images"]) == (1, 0)
-    assert "few images (1)" in caplog.text
-
-
-def test_int8_that_is_computed_incorrectly_here_gets_no_file(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("openvino")
-
-    def run(images: np.ndarray) -> dict[str, np.ndarray]:
-        return {"logits": np.ones((len(images), 5), np.float32)}
-
-    monkeypatch.setattr(OpenVinoEngine, "start", lambda *_: Session(run, "fp32"))
-    with pytest.raises(RunError, match="the runtime for target openvino computes the int8 model incorrectly"):
-        exported(checkpoint, int8=True, calibration=photos(tmp_path), target="openvino")
-    assert not checkpoint.with_suffix(".onnx").exists()
-
-
-def test_int8_is_judged_on_the_data_set_that_is_given(checkpoint: Path, tmp_path: Path) -> None:
-    options = {**OPTIONS, "random_weights": True, "dataset": "digits", "num_samples": 20, "batch_size": 10}
-    result = export(options, tmp_path / "net.onnx", int8=True, calibration=photos(tmp_path))
-    assert result.int8
-    assert result.int8["validation_images"] == 20
-    assert abs(result.int8["top1_int8"] - result.int8["top1_float"]) <= 5  # one image
-
-
 def test_a_file_of_mindspore_is_compared_too(checkpoint: Path, tmp_path: Path) -> None:
     output = checkpoint.with_suffix(".mindir")
     result = export({"ckpt_path": str(checkpoint)}, output, format="mindir", fixed_batch=1)
@@ -369,28 +289,3 @@ def test_what_is_read_is_never_replaced(checkpoint: Path, tmp_path: Path) -> Non
     with pytest.raises(UserError, match=r"photo.onnx is what --calibration names"):
         exported_to = tmp_path / "photo.onnx"
         export({"ckpt_path": str(checkpoint)}, exported_to, overwrite=True, calibration=exported_to)
-
-
-def test_golden_data_come_back_as_they_went(checkpoint: Path, pynative: None) -> None:
-    _, model = exported(checkpoint)
-    entries = {entry.key: entry.value for entry in model.metadata_props}
-    golden = Golden.parse(entries[GOLDEN_ENTRY])
-    network = open_network({"ckpt_path": str(checkpoint)}).network.set_train(False)
-    assert golden.images.shape == (2, 3, SIZE, SIZE)
-    assert np.array_equal(golden.outputs["logits"], network(Tensor(golden.images)).asnumpy().ravel())
-    assert Golden.parse(golden.dump()).dump() == golden.dump()
-    for text in ("", "[]", "{}", json.dumps(json.loads(golden.dump()) | {"outputs": {"logits": "AAA"}})):
-        with pytest.raises(ValueError, match="they are damaged"):
-            Golden.parse(text)
-
-
-def test_golden_images_are_the_formulas() -> None:
-    """A few pixels of the formula that the files state, worked out by hand."""
-    images = golden_input((2, 224, 224, 3), "uint8")
-    assert images.dtype == np.uint8
-    # n, y, x, c = 0: u = 0, v = 1000, w = 0: (251 + |498 - 251|) // 3 + 0
-    assert images[0, 0, 0, 0] == (251 + 247) // 3
-    # n = 1, y = 10, x = 20, c = 2: u = 80 + 20 + 194 = 294, v = 40 - 40 + 122 + 1000 = 1122, w = 400 + 300 + 1000 + 14
-    assert images[1, 10, 20, 2] == (43 + abs(1122 % 502 - 251)) // 3 + 1714 % 83
-    planes = golden_input((2, 3, 224, 224), "float32")
-    assert planes[1, 2, 10, 20] == (float(images[1, 10, 20, 2]) - 128) / 64

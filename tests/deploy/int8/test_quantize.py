@@ -1,11 +1,13 @@
 """int8: close to float, of the types that a target wants, and in float where it has to be."""
 
 import json
+import tempfile
 from pathlib import Path
 
 import mindspore as ms
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from mindspore import Tensor
 from onnx import TensorProto, helper, numpy_helper
@@ -17,16 +19,17 @@ from mindcv_shufflenet.data.transforms import create_transform
 from mindcv_shufflenet.deploy.int8.activations import Distribution, distributions
 from mindcv_shufflenet.deploy.int8.bias_correction import correct_biases
 from mindcv_shufflenet.deploy.int8.calibration import Calibration, open_calibration
-from mindcv_shufflenet.deploy.int8.quantize import METHODS, quantize
+from mindcv_shufflenet.deploy.int8.quantize import METHODS, _Search, quantize
 from mindcv_shufflenet.engines import Forward
 from mindcv_shufflenet.engines.onnxruntime_engine import OnnxRuntimeEngine
+from mindcv_shufflenet.engines.openvino_engine import OpenVinoEngine
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.evaluation.metrics import Metrics
 from mindcv_shufflenet.graph.interface import Interface
 from mindcv_shufflenet.graph.model import onnx_model
 from mindcv_shufflenet.options.preprocessing import Preprocessing
 from mindcv_shufflenet.weights.onnx_weights import read_graph
-from tests.small import MODEL
+from tests.small import MODEL, MODEL_V1
 
 TRANSFORM = create_transform(Preprocessing(image_resize=32))
 
@@ -54,17 +57,17 @@ def model() -> onnx.ModelProto:
     return small_model()
 
 
-def small_model(opset: int = 17) -> onnx.ModelProto:
+def small_model(opset: int = 17, name: str = MODEL, target: str = "x86-vnni") -> onnx.ModelProto:
     """A small variant whose numbers neither vanish nor grow from layer to layer."""
     ms.set_context(mode=ms.PYNATIVE_MODE)
-    network = create_model(MODEL, num_classes=10)
+    network = create_model(name, num_classes=10)
     numbers = np.random.default_rng(0)
     for parameter in network.get_parameters():
         if parameter.name.endswith(".weight"):
             spread = np.sqrt(2 / np.prod(parameter.shape[1:]))
             parameter.set_data(Tensor(numbers.normal(0, spread, parameter.shape).astype(np.float32)))
-    model = onnx_model(network, Interface(32), opset=opset, target="x86-vnni")
-    model.metadata_props.add(key="model", value=MODEL)
+    model = onnx_model(network, Interface(32), opset=opset, target=target)
+    model.metadata_props.add(key="model", value=name)
     return model
 
 
@@ -101,8 +104,18 @@ def zero_points(model: onnx.ModelProto, operation: str) -> list[np.ndarray]:
     return [values[node.input[2]] for node in model.graph.node if node.op_type == operation]
 
 
-@pytest.mark.parametrize(("target", "activations"), [("x86", "uint8"), ("x86-vnni", "uint8"), ("arm", "int8")])
-def test_int8_is_near_to_float(model: onnx.ModelProto, calibration: Calibration, target: str, activations: str) -> None:
+@pytest.mark.parametrize(
+    ("target", "activations"),
+    [
+        ("x86", {"uint8"}),
+        ("x86-vnni", {"uint8"}),
+        ("arm", {"int8"}),
+        ("openvino", {"uint8", "int8"}),
+    ],
+)
+def test_int8_is_near_to_float(
+    model: onnx.ModelProto, calibration: Calibration, target: str, activations: set[str]
+) -> None:
     found = quantize(model, calibration, target)
     onnx.checker.check_model(found.model, full_check=True)
     assert found.excluded == ()
@@ -110,7 +123,7 @@ def test_int8_is_near_to_float(model: onnx.ModelProto, calibration: Calibration,
     assert (found.calibrated_on, found.measured_on) == (9, 3)
     assert 0 < found.error.divergence < 0.02
     json.dumps(found.settings())
-    assert {str(point.dtype) for point in zero_points(found.model, "QuantizeLinear")} == {activations}
+    assert {str(point.dtype) for point in zero_points(found.model, "QuantizeLinear")} == activations
     weights = [value for name, value in constants(found.model).items() if name.endswith("weight_quantized")]
     convolutions = [node for node in model.graph.node if node.op_type in ("Conv", "Gemm")]
     assert len(weights) == len(convolutions)
@@ -119,6 +132,32 @@ def test_int8_is_near_to_float(model: onnx.ModelProto, calibration: Calibration,
     # one scale for each channel
     scales = {name: value for name, value in constants(found.model).items() if name.endswith("weight_scale")}
     assert all(np.size(scale) > 1 for scale in scales.values())
+
+
+def test_openvino_has_no_zero_points_to_correct(model: onnx.ModelProto, calibration: Calibration) -> None:
+    """Signed numbers lie around zero, the others start there: sums of products need no correction."""
+    found = quantize(model, calibration, "openvino").model
+    assert all(not point.any() for point in zero_points(found, "QuantizeLinear"))
+    unsigned = quantize(model, calibration, "x86-vnni").model
+    assert any(point.any() for point in zero_points(unsigned, "QuantizeLinear"))
+
+
+def test_openvino_computes_convolutions_with_groups_in_float(calibration: Calibration) -> None:
+    """OpenVINO 2026.4.1 gives other numbers than ONNX's reference where they are int8."""
+    model = small_model(19, MODEL_V1, "openvino")
+    shapes = {tensor.name: tensor.dims for tensor in model.graph.initializer}
+    groups = {
+        node.name: attribute.i for node in model.graph.node for attribute in node.attribute if attribute.name == "group"
+    }
+    inputs = {node.name: shapes[node.input[1]][1] for node in model.graph.node if node.name in groups}
+    wanted = {name for name, number in groups.items() if number > 1 and inputs[name] > 1}
+    found = quantize(model, calibration, "openvino")
+    assert {*found.excluded} == wanted != set()
+    assert len(found.excluded) < len(groups)
+    images = next(calibration.batches(calibration.held_out))
+    (expected,) = ReferenceEvaluator(found.model).run(None, {"image": images})
+    actual = OpenVinoEngine(found.model, precision="fp32")(images)
+    assert np.abs(actual - expected).max() < 0.05 * np.abs(expected).max()
 
 
 def test_the_model_keeps_what_it_says_of_itself(model: onnx.ModelProto, calibration: Calibration) -> None:
@@ -157,6 +196,29 @@ def test_layers_stay_float_until_enough_images_are_right(
     kinds = {name: value.dtype for name, value in constants(found.model).items()}
     assert {name for name in "abc" if kinds.get(f"{name}.weight") == np.float32} == {*found.excluded}
     assert caplog.text == ""
+
+
+def test_onnx_runtime_leaves_float_layers_float(calibration: Calibration) -> None:
+    """Between quantised values it would compute them in int8, with one scale for all weights."""
+    model = small_model(19)
+    groups = {node.name: one.i for node in model.graph.node for one in node.attribute if one.name == "group"}
+    for layers in ([name for name, number in groups.items() if number > 1], [*groups][1:9:2]):
+        found = _Search(model, calibration, "x86-vnni", None)._attempt("minmax", layers)
+        assert {*layers} < {*found.excluded}
+        image = next(calibration.batches(calibration.held_out))[:1]
+        (expected,) = ReferenceEvaluator(found.model).run(None, {"image": image})
+        assert isinstance(expected, np.ndarray)
+        options = onnxruntime.SessionOptions()
+        with tempfile.TemporaryDirectory() as folder:
+            options.optimized_model_filepath = f"{folder}/optimized.onnx"
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+            session = onnxruntime.InferenceSession(found.model.SerializeToString(), options)
+            optimized = onnx.load(f"{folder}/optimized.onnx")
+        error = np.abs(np.asarray(session.run(None, {"image": image})[0]) - expected).max()
+        assert error < 0.02 * np.abs(expected).max()
+        kinds = {name: value.dtype for name, value in constants(optimized).items()}
+        weights = {node.output[0]: node.input[1] for node in optimized.graph.node if node.op_type == "Conv"}
+        assert {kinds.get(weights[name]) for name in layers} == {np.dtype("float32")}
 
 
 def test_a_model_that_stays_outside_the_bounds_is_told_of(
