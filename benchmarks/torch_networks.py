@@ -6,9 +6,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from mindcv_shufflenet.families.shufflenet_v1 import FAMILY as SHUFFLENET_V1
-from mindcv_shufflenet.families.shufflenet_v2 import FAMILY as SHUFFLENET_V2
-
 
 def shufflenet_v2(widths: tuple[int, ...], repeats: tuple[int, ...]) -> Any:
     """Torchvision's ShuffleNetV2, with its names of parameters."""
@@ -53,6 +50,10 @@ def shufflenet_v2(widths: tuple[int, ...], repeats: tuple[int, ...]) -> Any:
 
 def torch_network(model: str, state: dict[str, np.ndarray] | None = None) -> Any:
     """PyTorch's network of a model in inference, with these parameters, or random ones that keep numbers in range."""
+    # here, since train_speed.py takes a network where nothing but PyTorch is installed
+    from mindcv_shufflenet.families.shufflenet_v1 import FAMILY as SHUFFLENET_V1
+    from mindcv_shufflenet.families.shufflenet_v2 import FAMILY as SHUFFLENET_V2
+
     if model in SHUFFLENET_V2.variants:
         variant = SHUFFLENET_V2.variants[model]
         network = shufflenet_v2(variant.widths, variant.blocks)

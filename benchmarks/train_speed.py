@@ -75,41 +75,11 @@ def mindcv(size: int, resolution: int) -> Step:
 
 
 def torch(size: int, resolution: int, channels_last: bool = False) -> Step:
-    """The network in PyTorch, eager, with torchvision's arrangement of the blocks."""
+    """Torchvision's network in PyTorch, eager."""
     import torch
-    from torch import nn
+    from torch_networks import shufflenet_v2
 
-    def unit(
-        inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, relu: bool = True
-    ) -> list[object]:
-        conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
-        return [conv, nn.BatchNorm2d(outputs), *([nn.ReLU(inplace=True)] if relu else [])]
-
-    class Block(nn.Module):
-        def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-            super().__init__()
-            half, main = outputs // 2, inputs if stride == 2 else outputs // 2
-            self.main = nn.Sequential(
-                *unit(main, half, 1), *unit(half, half, 3, stride, half, relu=False), *unit(half, half, 1)
-            )
-            proj = [*unit(inputs, inputs, 3, stride, inputs, relu=False), *unit(inputs, half, 1)]
-            self.proj = nn.Sequential(*proj) if stride == 2 else None
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            left, right = (self.proj(x), x) if self.proj else x.chunk(2, 1)
-            pair = torch.cat((left, self.main(right)), 1)
-            n, c, h, w = pair.shape
-            return pair.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w)
-
-    blocks, channels = [], WIDTHS[0]
-    for repeats, width in zip(BLOCKS, WIDTHS[1:4], strict=True):
-        for index in range(repeats):
-            blocks.append(Block(channels, width, 1 if index else 2))
-            channels = width
-    network = nn.Sequential(
-        *unit(3, WIDTHS[0], 3, 2), nn.MaxPool2d(3, 2, 1), *blocks, *unit(channels, WIDTHS[4], 1),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(WIDTHS[4], 1000),
-    )  # fmt: skip
+    network = shufflenet_v2(WIDTHS, BLOCKS)
     images, labels = (torch.from_numpy(array) for array in batch(size, resolution))
     labels = labels.long()
     if channels_last:
@@ -118,7 +88,7 @@ def torch(size: int, resolution: int, channels_last: bool = False) -> Step:
 
     def step() -> float:
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(network(images), labels)
+        loss = torch.nn.functional.cross_entropy(network(images), labels)
         loss.backward()
         optimizer.step()
         return float(loss)

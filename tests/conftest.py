@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,15 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared with real data")
     return folder
+
+
+@pytest.fixture(scope="session")
+def imagenet_sample(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One image of each of 100 classes of ImageNet, as a data set; nothing is written there."""
+    folder = tmp_path_factory.mktemp("imagenet")
+    with tarfile.open(shared / "data" / "imagenet-sample-100.tar") as tar:
+        tar.extractall(folder, filter="data")
+    return folder / "imagenet-sample-100"
 
 
 @pytest.fixture(scope="session", autouse=True)

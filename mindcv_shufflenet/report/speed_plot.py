@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from matplotlib import colormaps, rc_context
+from matplotlib import color_sequences, rc_context
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
@@ -71,16 +72,16 @@ def draw(path: str | Path, panels: Mapping[str, Sequence[Point]], machine: str) 
     columns = min(2, len(panels))
     rows = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(_WIDTH * columns, _HEIGHT * rows), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
+    renderer = FigureCanvasAgg(figure).get_renderer()
     families = dict.fromkeys(point.family for points in panels.values() for point in points)
-    colours = dict(zip(families, itertools.cycle(colormaps["tab10"].colors), strict=False))  # type: ignore[attr-defined]
+    colours = dict(zip(families, itertools.cycle(color_sequences["tab10"]), strict=False))
     for number, (title, points) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(rows, columns, number)
         _fill(axes, title, points, colours)
     figure.supxlabel(f"images/s (medians of the rounds, with the slowest and the fastest) on {machine}", size="medium")
     figure.draw_without_rendering()  # fixes the places of the axes, which those of the names depend on
     for axes, points in zip(figure.axes, panels.values(), strict=True):
-        _name_points(axes, points, colours)
+        _name_points(axes, points, colours, renderer)
     picture = io.BytesIO()
     with rc_context({"svg.fonttype": "none"}):  # texts that can be searched
         figure.savefig(picture, format=Path(path).suffix[1:].lower(), metadata={"Title": _TITLE})
@@ -116,11 +117,8 @@ def _fill(axes: Axes, title: str, points: Sequence[Point], colours: Mapping[str,
     axes.legend(loc="best", fontsize="small")
 
 
-def _name_points(axes: Axes, points: Sequence[Point], colours: Mapping[str, Any]) -> None:
+def _name_points(axes: Axes, points: Sequence[Point], colours: Mapping[str, Any], renderer: RendererBase) -> None:
     """Write the name of each point beside it, where it covers the fewest others."""
-    figure = axes.figure
-    assert isinstance(figure, Figure)
-    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     taken = []
     for point in points:  # with its error bar
         ends = [(min(point.speeds), point.top1), (max(point.speeds), point.top1)]

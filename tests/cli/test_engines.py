@@ -2,7 +2,6 @@
 
 import json
 import sys
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -202,26 +201,33 @@ def test_ranks_share_the_images(files: Path, figures: dict[str, float], tmp_path
     same_figures(json.loads((tmp_path / "result.json").read_text()), figures)
 
 
-@pytest.fixture(scope="module")
-def sample(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("imagenet")
-    with tarfile.open(shared / "data" / "imagenet-sample-100.tar") as tar:
-        tar.extractall(folder, filter="data")
-    return folder / "imagenet-sample-100"
-
-
-def test_published_weights_are_verified_on_another_engine(sample: Path, shared: Path, command: Command) -> None:
+def test_published_weights_are_verified_on_another_engine(
+    imagenet_sample: Path, shared: Path, command: Command
+) -> None:
     weights = shared / "weights" / "shufflenetv2_x1_0_torchvision_keys.npz"
-    words = ["shufflenet_v2_x1_0.tv_in1k", "--data_dir", sample, "--ckpt_path", weights, "--engine", "onnxruntime"]
+    words = [
+        "shufflenet_v2_x1_0.tv_in1k",
+        "--data_dir",
+        imagenet_sample,
+        "--ckpt_path",
+        weights,
+        "--engine",
+        "onnxruntime",
+    ]
     result = run(command, "verify", *words)
     assert abs(result["measured"]["top1"] - 81) <= 2
     assert result["agrees"]
     assert {attempt["preprocessing"]: attempt["top1"] for attempt in result["tried"]}["channels bgr"] < 72
 
 
-def test_the_zoos_int8_file_reaches_its_score(sample: Path, shared: Path, command: Command) -> None:
+def test_the_zoos_int8_file_reaches_its_score(imagenet_sample: Path, shared: Path, command: Command) -> None:
     """79 of the 100 images here; another processor may round one of them otherwise."""
-    words = ["--dataset", "imagenet", "--data_dir", sample]  # its names are torchvision's, which tells the resize
+    words = [
+        "--dataset",
+        "imagenet",
+        "--data_dir",
+        imagenet_sample,
+    ]  # its names are torchvision's, which tells the resize
     got = run(command, "validate", "--model", shared / "weights" / "shufflenet-v2-12-int8.onnx", *words)
     assert abs(got["top1"] - 79) <= 1
     assert abs(got["top5"] - 96) <= 1

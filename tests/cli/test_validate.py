@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import tarfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -134,11 +133,9 @@ def test_training_options_are_not_read_and_that_is_told(finished_run: Path, comm
     assert json.loads(result.read_text())["images"] == 360
 
 
-def test_a_sample_of_imagenet(shared: Path, tmp_path: Path, command: Command) -> None:
+def test_a_sample_of_imagenet(imagenet_sample: Path, command: Command) -> None:
     """100 images of 100 classes under their indices among the 1000."""
-    with tarfile.open(shared / "data" / "imagenet-sample-100.tar") as tar:
-        tar.extractall(tmp_path, filter="data")
-    words = ["--dataset", "imagenet", "--data_dir", tmp_path / "imagenet-sample-100", "--image_resize", 64]
+    words = ["--dataset", "imagenet", "--data_dir", imagenet_sample, "--image_resize", 64]
     got = validate(command, "--random_weights", *words)
     assert got["images"] == 100
     assert got["loss"] == pytest.approx(math.log(1000), rel=0.01)

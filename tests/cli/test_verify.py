@@ -1,7 +1,6 @@
 """``verify``: measured against published, and what explains a gap."""
 
 import json
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +12,12 @@ from tests.cli.conftest import Command
 from tests.weights.networks import arrays_of, random_network
 
 
-@pytest.fixture(scope="module")
-def sample(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("imagenet")
-    with tarfile.open(shared / "data" / "imagenet-sample-100.tar") as tar:
-        tar.extractall(folder, filter="data")
-    return folder / "imagenet-sample-100"
-
-
 @pytest.mark.parametrize("name", ["shufflenetv2_x1_0_torchvision_keys.npz", "shufflenet-v2-12-int8.onnx"])
-def test_published_weights_reach_their_reference_score(name: str, sample: Path, shared: Path, command: Command) -> None:
+def test_published_weights_reach_their_reference_score(
+    name: str, imagenet_sample: Path, shared: Path, command: Command
+) -> None:
     """81 and 96 of the 100 images, within two, with Pillow's resize; another resize and the gap are told."""
-    words = ["shufflenet_v2_x1_0.tv_in1k", "--data_dir", sample, "--ckpt_path", shared / "weights" / name]
+    words = ["shufflenet_v2_x1_0.tv_in1k", "--data_dir", imagenet_sample, "--ckpt_path", shared / "weights" / name]
     status, output, error = command("verify", *words, "--batch_size", 50, "--json", "-")
     assert status == 0, error
     result = json.loads(output)
@@ -40,17 +33,15 @@ def test_published_weights_reach_their_reference_score(name: str, sample: Path, 
     assert result["agrees"]
 
 
-def test_a_score_that_is_too_low_fails_the_command(sample: Path, shared: Path, command: Command) -> None:
+def test_a_score_that_is_too_low_fails_the_command(
+    imagenet_sample: Path, shared: Path, tmp_path: Path, command: Command
+) -> None:
     """Classes that are numbered otherwise than the weights have them: the score is by chance."""
     weights = shared / "weights" / "shufflenetv2_x1_0_torchvision_keys.npz"
-    shuffled = sample.parent / "shuffled"
-    if not shuffled.exists():
-        shuffled.mkdir()
-        (shuffled / "val").symlink_to(sample / "val")
-        lines = (sample / "synsets.txt").read_text().split("\n")
-        wnids = [line for line in lines if line]
-        (shuffled / "synsets.txt").write_text("\n".join(wnids[1:] + wnids[:1]) + "\n")
-    words = ["shufflenet_v2_x1_0.tv_in1k", "--data_dir", shuffled, "--ckpt_path", weights, "--batch_size", 50]
+    (tmp_path / "val").symlink_to(imagenet_sample / "val")
+    wnids = (imagenet_sample / "synsets.txt").read_text().split()
+    (tmp_path / "synsets.txt").write_text("\n".join(wnids[1:] + wnids[:1]) + "\n")
+    words = ["shufflenet_v2_x1_0.tv_in1k", "--data_dir", tmp_path, "--ckpt_path", weights, "--batch_size", 50]
     status, output, error = command("verify", *words)
     assert status == 1
     assert "error: shufflenet_v2_x1_0.tv_in1k does not reach its published score" in error
@@ -58,12 +49,12 @@ def test_a_score_that_is_too_low_fails_the_command(sample: Path, shared: Path, c
 
 
 def test_options_that_are_not_read_are_told_and_change_nothing(
-    sample: Path, shared: Path, caplog: pytest.LogCaptureFixture
+    imagenet_sample: Path, shared: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     options = {
         "model": "shufflenet_v2_x1_0.tv_in1k",
         "ckpt_path": shared / "weights" / "shufflenetv2_x1_0_torchvision_keys.npz",
-        "data_dir": sample,
+        "data_dir": imagenet_sample,
         "num_samples": 2,
         "batch_size": 2,
         "mode": 1,

@@ -199,15 +199,11 @@ def test_names_of_imagenet_do_not_depend_on_where_one_is(tmp_path: Path, monkeyp
     assert (len(names), names[0]) == (1000, "tench, Tinca tinca")
 
 
-def test_a_published_network_names_what_is_in_pictures(shared: Path, tmp_path: Path) -> None:
-    import tarfile
-
-    with tarfile.open(shared / "data" / "imagenet-sample-100.tar") as tar:
-        tar.extractall(tmp_path, filter="data")
+def test_a_published_network_names_what_is_in_pictures(shared: Path, imagenet_sample: Path) -> None:
     weights = str(shared / "weights" / "shufflenetv2_x1_0_torchvision_keys.npz")
     predictor = Predictor("shufflenet_v2_x1_0.tv_in1k", ckpt_path=weights)
     assert predictor.config.resize_backend == "pillow"
-    files = image_files([tmp_path])[::5]
+    files = image_files([imagenet_sample])[::5]
     right = sum(p.label.split(",")[0].replace(" ", "_") in f.name for f, p in zip(files, predictor(files), strict=True))
     assert right >= 0.7 * len(files)
 

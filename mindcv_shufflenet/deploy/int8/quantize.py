@@ -235,9 +235,7 @@ class _Search:
 
     def _attempt(self, method: str, excluded: Sequence[str] = ()) -> Quantized:
         """Quantise by a method, but for some more layers, and measure the error."""
-        excluded = [*self.float_layers, *excluded]
-        if SCHEMES[self.target].engine == "onnxruntime":
-            excluded = _with_readers(self.model, excluded)
+        excluded = _with_readers(self.model, [*self.float_layers, *excluded])
         ranges = {name: one.range_of(METHODS[method]) for name, one in self.values.items()}
         ranges = shared_ranges(self.model, ranges)
         scheme = SCHEMES[self.target]
@@ -276,10 +274,11 @@ def _grouped_convolutions(model: onnx.ModelProto) -> list[str]:
 
 
 def _with_readers(model: onnx.ModelProto, names: Collection[str]) -> list[str]:
-    """Add to the names of layers those of the operations that read what they make.
+    """Add to the names of layers that stay float those of the operations that read what they make.
 
-    Quantised values on both sides of a layer, or of a layer and its ReLU, would undo that it stays float: the optimiser
-    of ONNX Runtime (WeightBiasQuantization) then computes it in int8, with one scale for all its weights.
+    Quantised values on both sides of a layer, or of a layer and its ReLU, would undo it: the optimiser of ONNX Runtime
+    (WeightBiasQuantization) then computes the layer in int8, with one scale for all its weights. OpenVINO is faster,
+    too, where numbers are converted less often.
     """
     found, values = [], set[str]()  # what the layers make, with their ReLUs or without
     for node in model.graph.node:

@@ -3,7 +3,7 @@
 import statistics
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,13 +143,20 @@ def benchmark(
     contenders = find_contenders(subjects, engines, precisions, batch_sizes)
     if needs_top1 and all(one.top1 is None for one in subjects):
         raise UserError("none of these models has a published top-1 with these options: leave out --plot")
+    shown = progress("measuring", len(contenders) * (1 + repeats), console=console or Console(quiet=True))
+    with tempfile.TemporaryDirectory() as folder, shown as advance:
+        tasks = _Tasks(Path(folder), network_options, config.device_target)
+        measured, peak = _in_turns(contenders, tasks, repeats, seconds, advance)
+    return Benchmark(processor(), count_cores(), peak, measured)
+
+
+def _in_turns(
+    contenders: Sequence[Contender], tasks: "_Tasks", repeats: int, seconds: float, advance: Callable[[int], object]
+) -> tuple[list[Measurement], float]:
+    """Measure contenders in turn, and the peak of the machine with them."""
     measured: list[Measurement] = []
     products: list[float] = []
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        tasks = _Tasks(folder, network_options, config.device_target)
-        shown = progress("measuring", len(contenders) * (1 + repeats), console=console or Console(quiet=True))
-        advance = stack.enter_context(shown)
         product = {"package": "numpy", "kind": "numpy", "shape": [MATRIX, MATRIX]}
         matrices = stack.enter_context(Worker("numpy", _COMMAND, product))
         workers = []
@@ -162,7 +169,7 @@ def benchmark(
             for worker, measurement in zip(workers, measured, strict=True):
                 measurement.add(*worker.run(seconds))
                 advance(1)
-    return Benchmark(processor(), count_cores(), 2 * MATRIX**3 / min(products), measured)
+    return measured, 2 * MATRIX**3 / min(products)
 
 
 class _Tasks:

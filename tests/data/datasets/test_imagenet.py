@@ -1,7 +1,6 @@
 """The ImageNet reader on small trees of files, and on the 100 real images of ``../shared``."""
 
 import ast
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 
 from mindcv_shufflenet.data.datasets import Request, open_split
 from mindcv_shufflenet.errors import UserError
-from tests.data.sources import paths_of, read_member
+from tests.data.sources import paths_of
 
 
 def make(root: Path, *names: str) -> None:
@@ -33,21 +32,18 @@ def test_few_folders_have_their_true_indices(tmp_path):
     assert split.class_names[999].startswith("toilet tissue")
 
 
-def test_bundled_classes_are_those_of_the_published_lists(shared, tmp_path):
+def test_bundled_classes_are_those_of_the_published_lists(shared, imagenet_sample, tmp_path):
     make(tmp_path, "val/n01440764/a.JPEG")
     split = open_split("imagenet", Request(tmp_path, "val"))
-    with tarfile.open(shared / "data" / "imagenet-sample-100.tar") as tar:
-        synsets = read_member(tar, "imagenet-sample-100/synsets.txt").decode().split()
+    synsets = (imagenet_sample / "synsets.txt").read_text().split()
     names = ast.literal_eval((shared / "data" / "imagenet1000_clsidx_to_labels.txt").read_text())
     assert list(split.class_to_index) == synsets
     assert list(split.class_to_index.values()) == list(range(1000))
     assert split.class_names == tuple(names[index] for index in range(1000))
 
 
-def test_real_images(shared, tmp_path):
-    with tarfile.open(shared / "data" / "imagenet-sample-100.tar") as tar:
-        tar.extractall(tmp_path, filter="data")
-    split = open_split("imagenet", Request(tmp_path / "imagenet-sample-100", "val"))
+def test_real_images(imagenet_sample):
+    split = open_split("imagenet", Request(imagenet_sample, "val"))
     assert len(split) == len(set(split.labels.tolist())) == 100
     # The files are called WNID_english_name.JPEG.
     for path, label in zip(paths_of(split), split.labels, strict=True):

@@ -36,6 +36,7 @@ OPTIONS: dict[str, Any] = {"layout": "torchvision", "pool": "pad"}
 LABELS = ("ant", "bee", "cat|dog", "dragonfly", "é")
 # Of the network and preprocessing of torchvision's weights.
 TV: dict[str, Any] = {"published_as": "shufflenet_v2_x1_0.tv_in1k"}
+SMALL = Preprocessing(image_resize=32, crop_pct=0.5)
 SCORE = Score("cifar10", 900, 81.0, 95.5, "ONNX Runtime 1.31 on two cores")
 
 
@@ -50,7 +51,7 @@ def write(network: nn.Cell) -> Callable[..., Exported]:
 
     def written(
         batch: int | None = None,
-        preprocessing: Preprocessing = Preprocessing(image_resize=32, crop_pct=0.5),  # noqa: B008 - frozen
+        preprocessing: Preprocessing = SMALL,
         labels: tuple[str, ...] = LABELS,
         **settings: object,
     ) -> Exported:

@@ -1,6 +1,5 @@
 """int8 on photographs of ImageNet: as many right as in float32, on images other than those it was calibrated on."""
 
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +9,14 @@ from mindcv_shufflenet import evaluate, export
 
 
 @pytest.fixture(scope="module")
-def halves(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def halves(imagenet_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two data sets of every other class."""
-    folder = tmp_path_factory.mktemp("imagenet")
-    with tarfile.open(shared / "data" / "imagenet-sample-100.tar") as tar:
-        tar.extractall(folder, filter="data")
-    sample = folder / "imagenet-sample-100"
-    classes = sorted((sample / "val").iterdir())
+    folder = tmp_path_factory.mktemp("halves")
+    classes = sorted((imagenet_sample / "val").iterdir())
     found = [folder / "even", folder / "odd"]
     for number, half in enumerate(found):
         (half / "val").mkdir(parents=True)
-        (half / "synsets.txt").symlink_to(sample / "synsets.txt")
+        (half / "synsets.txt").symlink_to(imagenet_sample / "synsets.txt")
         for one in classes[number::2]:
             (half / "val" / one.name).symlink_to(one)
     return found
