@@ -32,6 +32,7 @@ from mindspore import Tensor, nn, ops
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from mindcv_shufflenet.families.shufflenet_v1 import shuffle_order
 from mindcv_shufflenet.models.layers import Reorder, SlicedConv2d, channel_shuffle_split
+from mindcv_shufflenet.runtime.processor import processor
 
 Shape = tuple[int, int, int, int]
 # A form maps [N, C, H, W] to one tensor or to two.
@@ -199,7 +200,11 @@ def main() -> None:
         title = f"{name} {'x'.join(map(str, shape))}"
         medians[title] = row
         print(f"{title:24}", "  ".join(f"{form} {value:6.2f} ms" for form, value in row.items()), flush=True)
-    print(json.dumps({"benchmark": "channel_shuffle", "rounds": rounds, "milliseconds": medians}))
+    print(
+        json.dumps(
+            {"benchmark": "channel_shuffle", "processor": processor().name, "rounds": rounds, "milliseconds": medians}
+        )
+    )
 
 
 if __name__ == "__main__":

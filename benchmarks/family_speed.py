@@ -11,8 +11,6 @@ has published for the same batch on a GTX 1080 Ti. The last line is JSON.
 import argparse
 import json
 import os
-import platform
-import re
 import statistics
 import sys
 import time
@@ -25,6 +23,7 @@ from mindspore import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from mindcv_shufflenet.models.catalogue import describe
 from mindcv_shufflenet.network import create_model
+from mindcv_shufflenet.runtime.processor import processor
 
 # Images/s on a GTX 1080 Ti at batch 8, 224x224: https://github.com/TropComplique/shufflenet-v2-tensorflow, README.md.
 GTX_1080_TI: dict[str, int | None] = {
@@ -56,13 +55,6 @@ def seconds(network: nn.Cell, images: Tensor, batches: int) -> float:
     for _ in range(batches):
         network(images).asnumpy()
     return time.perf_counter() - start
-
-
-def processor() -> str:
-    """Return the name of the processor."""
-    cpuinfo = Path("/proc/cpuinfo")
-    names = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else []
-    return names[0] if names else platform.processor()
 
 
 def main() -> None:
@@ -100,7 +92,7 @@ def main() -> None:
         "resolution": options.resolution,
         "rounds": options.rounds,
         "batches": options.batches,
-        "processor": processor(),
+        "processor": processor().name,
         "cores": len(os.sched_getaffinity(0)),
         "images_per_second": medians,
         "multiply_adds": costs,

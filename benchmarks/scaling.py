@@ -54,7 +54,7 @@ def train_worker(batch_size: int, resolution: int) -> None:
     tensors = (*(ms.ops.zeros(shape, ms.float32) for shape in mean.shapes),) if mean else ()
 
     def whole() -> None:
-        step(images, labels, None, vote)[0].asnumpy()
+        step(images, labels, None, None, vote)[0].asnumpy()
 
     def exchange() -> None:
         if mean:
@@ -230,6 +230,8 @@ def loading(data_dir: str, rounds: int) -> dict[str, float]:
 
 def main() -> None:
     """Measure, print a table and the JSON line."""
+    from mindcv_shufflenet.runtime.processor import processor
+
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data_dir", help="an ImageNet folder with val/; without it the loaders are left out")
     parser.add_argument("--batch_size", type=int, default=32, help="of one rank")
@@ -251,7 +253,7 @@ def main() -> None:
             result |= loading(options.data_dir, options.rounds)
         for name, value in result.items():
             print(f"{name.replace('_', ' '):40} {value:8.2f}")
-        print(json.dumps({name: round(value, 3) for name, value in result.items()}))
+        print(json.dumps({"processor": processor().name} | {name: round(value, 3) for name, value in result.items()}))
 
 
 if __name__ == "__main__":

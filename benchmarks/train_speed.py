@@ -64,7 +64,7 @@ def ours(size: int, resolution: int) -> Step:
     step = create_step(config, create_model("shufflenet_v2_x1_0"), np.full(10_000, 0.01))
     images, labels = (ms.Tensor(array) for array in batch(size, resolution))
     vote = ms.Tensor(0.0, ms.float32)
-    return lambda: float(step(images, labels, None, vote)[0].asnumpy())
+    return lambda: float(step(images, labels, None, None, vote)[0].asnumpy())
 
 
 def mindcv(size: int, resolution: int) -> Step:
@@ -161,6 +161,9 @@ def main() -> None:
     if options.worker:
         work(options.worker, options.batch_size, options.resolution)
         return
+
+    from mindcv_shufflenet.runtime.processor import processor  # a worker's Python may lack it
+
     pythons = {"ours": sys.executable, "mindcv": sys.executable}
     if options.torch_python:
         pythons |= dict.fromkeys(("torch", "torch_channels_last"), options.torch_python)
@@ -191,6 +194,7 @@ def main() -> None:
         "batch_size": options.batch_size,
         "resolution": options.resolution,
         "rounds": options.rounds,
+        "processor": processor().name,
         "cores": len(os.sched_getaffinity(0)),
         "images_per_second": {name: round(statistics.median(values), 2) for name, values in speeds.items()},
         "ours_over": {name: round(ratio, 3) for name, ratio in ratios.items() if name != "ours"},

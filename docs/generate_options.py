@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
+from mindcv_shufflenet.cli.verb import spell
 from mindcv_shufflenet.cli.verbs import VERBS
 from mindcv_shufflenet.options.annotations import spell_default, spell_type, spell_value
 from mindcv_shufflenet.options.config import Config
@@ -21,7 +22,8 @@ A mindcv command that relies on a default trains otherwise here where the column
 default in mindcv's `config.py` (main branch of July 2025). A dash marks an option that mindcv does not have.
 
 The last column names the verbs that read an option. `train` and `validate` read the same recipes, so each takes all
-options and prints a note about those that it does not read; the other verbs refuse them.
+options and prints a note about those that it does not read; the other verbs refuse them. `data show` takes the options
+of `train`.
 """
 
 TABLE = ("| option | type | default | mindcv | meaning | read by |", "|---|---|---|---|---|---|")
@@ -40,7 +42,7 @@ def page(schema: Schema = Config) -> str:
 def row(name: str, field: FieldInfo) -> str:
     """Return the line of an option."""
     option = option_of(field)
-    verbs = ", ".join(verb for verb in VERBS if verb in option.read_by)
+    verbs = ", ".join(spell(verb) for verb in VERBS if verb in option.read_by)
     cells = (f"`{name}`", spell_type(field), f"`{spell_default(field)}`", mindcv(option), meaning(field), verbs)
     return f"| {' | '.join(cells)} |".replace("|  |", "| |")
 
@@ -58,8 +60,6 @@ def meaning(field: FieldInfo) -> str:
     parts = [field.description or ""]
     if option.needs:
         parts.append(f"*needs {option.needs.words}*")
-    if option.works is not None:
-        parts.append(f"*works now: {', '.join(f'`{spell_value(value)}`' for value in option.works)}*")
     if option.of == "command":
         parts.append("*not part of a run's `config.yaml`*")
     return "; ".join(parts)

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")
 
 if TYPE_CHECKING:
+    from mindcv_shufflenet.averaging.average import average_checkpoints
+    from mindcv_shufflenet.console import SafeConsole
     from mindcv_shufflenet.data.datasets import Reader, Request, Split, register_dataset
+    from mindcv_shufflenet.data.inspection.check import data_check
+    from mindcv_shufflenet.data.inspection.stats import data_stats
     from mindcv_shufflenet.data.prepare import prepare_data
     from mindcv_shufflenet.data.sources import Files, Pixels
     from mindcv_shufflenet.data.transforms import create_transform
@@ -30,6 +34,10 @@ if TYPE_CHECKING:
     from mindcv_shufflenet.network import create_model, get_model, open_network, resolve_preprocessing
     from mindcv_shufflenet.options.augmentation import Augmentation
     from mindcv_shufflenet.options.preprocessing import Preprocessing
+    from mindcv_shufflenet.report.gradcam import grad_cam
+    from mindcv_shufflenet.report.write import write_report
+    from mindcv_shufflenet.sweeps.sweep import sweep
+    from mindcv_shufflenet.training.data_show import data_show
     from mindcv_shufflenet.training.train import train
     from mindcv_shufflenet.weights.load import load_weights
     from mindcv_shufflenet.weights.records import get_pretrained_cfg
@@ -38,6 +46,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "train": "mindcv_shufflenet.training.train",
+    "sweep": "mindcv_shufflenet.sweeps.sweep",
+    "average_checkpoints": "mindcv_shufflenet.averaging.average",
     "evaluate": "mindcv_shufflenet.evaluation.evaluate",
     "verify": "mindcv_shufflenet.evaluation.verify",
     "benchmark": "mindcv_shufflenet.deploy.speed.benchmark",
@@ -45,6 +55,9 @@ _HOMES = {
     "export": "mindcv_shufflenet.deploy.export.export",
     "check": "mindcv_shufflenet.deploy.export.check",
     "predict": "mindcv_shufflenet.deploy.predict",
+    "data_stats": "mindcv_shufflenet.data.inspection.stats",
+    "data_check": "mindcv_shufflenet.data.inspection.check",
+    "data_show": "mindcv_shufflenet.training.data_show",
     "prepare_data": "mindcv_shufflenet.data.prepare",
     "Predictor": "mindcv_shufflenet.deploy.predictor",
     "inference_model": "mindcv_shufflenet.deploy.predictor",
@@ -60,6 +73,9 @@ _HOMES = {
     "count": "mindcv_shufflenet.models.complexity",
     "create_transform": "mindcv_shufflenet.data.transforms",
     "register_dataset": "mindcv_shufflenet.data.datasets",
+    "write_report": "mindcv_shufflenet.report.write",
+    "grad_cam": "mindcv_shufflenet.report.gradcam",
+    "SafeConsole": "mindcv_shufflenet.console",
     "Reader": "mindcv_shufflenet.data.datasets",
     "Request": "mindcv_shufflenet.data.datasets",
     "Split": "mindcv_shufflenet.data.datasets",
@@ -81,20 +97,26 @@ __all__ = [
     "Reader",
     "Request",
     "RunError",
+    "SafeConsole",
     "Split",
     "UserError",
     "__version__",
+    "average_checkpoints",
     "benchmark",
     "check",
     "convert",
     "count",
     "create_model",
     "create_transform",
+    "data_check",
+    "data_show",
+    "data_stats",
     "evaluate",
     "export",
     "fold",
     "get_model",
     "get_pretrained_cfg",
+    "grad_cam",
     "inference_model",
     "is_model",
     "list_models",
@@ -104,8 +126,10 @@ __all__ = [
     "prepare_data",
     "register_dataset",
     "resolve_preprocessing",
+    "sweep",
     "train",
     "verify",
+    "write_report",
 ]
 
 

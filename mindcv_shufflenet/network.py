@@ -70,6 +70,7 @@ def open_network(
         allow_missing=config.allow_missing if is_start else (),
         num_classes=classes,
         drop_rate=config.drop_rate,
+        drop_path_rate=config.drop_path_rate,
         **{name: getattr(config, name) for name in names_of("network")},
     )
     names = class_names_of(settled.classes, settled.dataset, classes)
@@ -125,8 +126,8 @@ def create_model(
         checkpoint_path: load this file, of any kind that ``convert`` reads. The network options that it tells are taken
             over where ``options`` do not say otherwise.
         options: network options of the family (docs/models.md): ``layout``, ``stem``, ``pool``, ``channel_shuffle``,
-            ``activation``, ``se``, ``residual``; ``drop_rate``; and ``features_only``, ``out_indices``: return the maps
-            at several strides instead of logits.
+            ``activation``, ``se``, ``residual``; ``drop_rate``, ``drop_path_rate``; and ``features_only``,
+            ``out_indices``: return the maps at several strides instead of logits.
 
     Raises:
         UserError: an unknown name, with the nearest right one, an argument that the network refuses, or weights that

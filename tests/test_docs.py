@@ -14,32 +14,45 @@ from PIL import Image
 
 import mindcv_shufflenet as zoo
 from mindcv_shufflenet import cli
-from mindcv_shufflenet.cli.verbs import VERBS
+from mindcv_shufflenet.cli.verb import spell
+from mindcv_shufflenet.cli.verbs import VERBS, find_verb
 from mindcv_shufflenet.cli.words import parse
 from mindcv_shufflenet.models.catalogue import describe
 
 ROOT = Path(__file__).parents[1]
-PAGES = [path.relative_to(ROOT).as_posix() for path in sorted([*ROOT.glob("README*.md"), *ROOT.glob("docs/*.md")])]
+PAGES = [
+    path.relative_to(ROOT).as_posix()
+    for pattern in ("README*.md", "docs/*.md", "examples/*.md")
+    for path in sorted(ROOT.glob(pattern))
+]
 SCRIPTS = {verb.script: name for name, verb in VERBS.items() if verb.script}
 
 # Words that shorten a command of a verb. Nothing is compiled, since the steps are few.
 SHORTER = {
     "train": "--ckpt_save_dir run --overwrite --epoch_size 1 --num_samples 8 --batch_size 4 --image_resize 32"
-    " --crop_pct 1 --no-val_while_train --amp_level O0 --mode 1 --no-jit --num_parallel_workers 1",
+    " --crop_pct 1 --no-val_while_train --amp_level O0 --mode 1 --no-jit --num_parallel_workers 1 --no-report",
     "validate": "--batch_size 4 --val_amp_level O0 --mode 1 --num_parallel_workers 1",
     "predict": "--mode 1",
-    "data": "--num_parallel_workers 1",
+    **dict.fromkeys(("data_prepare", "data_stats", "data_check", "report"), "--num_parallel_workers 1"),
+    "data_show": "--num_parallel_workers 1 --batch_size 4",
     "export": "--image_resize 64 --overwrite --num_parallel_workers 1",
     "benchmark": "--repeats 1 --seconds 0.01",
 }
 # Names in the pages, and what the folder of the test has for them.
 PLACES = {"/path/to/imagenet": "."}
 # Fixtures that a command or a Python block needs, by what is in it.
-NEEDS = {".pth": "torch_files", "--data_dir packed": "packed", ".onnx": "exported", "openvino": "openvino"}
+NEEDS = {
+    ".pth": "torch_files",
+    "--data_dir packed": "packed",
+    ".onnx": "exported",
+    "openvino": "openvino",
+    "ckpt2": "second_run",
+}
 # Commands that are read and checked as far as their options go. What is in the command, and why it does not run.
 ONLY_PARSED = {
     "--pretrained": "fetches weights; tests/cli/test_finetune.py fetches them from a local server",
     "--image_path=./dog.jpg": "fetches weights",
+    "--teacher shufflenet_v2_x2_0": "fetches weights",
     "predict bird.jpg photos/ --model": "fetches weights",
     "verify": "fetches weights or needs real ones; tests/cli/test_verify.py has them",
     "mpirun": "several ranks; tests/cli/test_mpirun.py starts them",
@@ -49,6 +62,8 @@ ONLY_PARSED = {
     "shufflenet_v2_x0_3": "a variant that the reader adds",
     "export --ckpt_path x1_0.ckpt": "docs/deploy.md has the same",
     "--model NAME": "names a table's rows; make demo has the same training",
+    "shufflenet sweep": "starts trainings; tests/cli/test_sweep.py does",
+    "shufflenet average": "needs a run of several epochs; tests/averaging/test_average.py has one",
     "--data_dir DIR": "names a table's row; docs/train.md has the same training",
 }
 # Commands that are not looked at any further, and why.
@@ -56,6 +71,7 @@ NOT_RUN = {
     "make ": "installs the requirements; CI runs it",
     "benchmarks/": "measures for minutes",
     "infer_onnx.py": "tests/test_infer_onnx.py runs it",
+    "notebook": "installs and starts Jupyter; tests/test_examples.py runs the notebooks",
     "...": "a part of a command",
 }
 # Python blocks that do not run, by what is in them, and why.
@@ -97,14 +113,14 @@ def reason(text: str, reasons: dict[str, str]) -> str | None:
     return next((why for part, why in reasons.items() if part in text), None)
 
 
-def find_verb(command: str) -> tuple[str, list[str]]:
+def split_command(command: str) -> tuple[str, list[str]]:
     """The verb of a command of this program, behind a launcher or not, and the words that follow it."""
     words = shlex.split(command)
     for position, word in enumerate(words):
         if word in SCRIPTS:
             return SCRIPTS[word], words[position + 1 :]
         if word == "shufflenet":
-            return words[position + 1], words[position + 2 :]
+            return find_verb(words[position + 1 :])
     raise AssertionError(f"{command}: run it, or add it to NOT_RUN with the reason")
 
 
@@ -196,7 +212,10 @@ def torch_files(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def packed(folder: Path) -> None:
     """The packed ImageNet."""
-    run("data", f"prepare {folder}/packed --dataset imagenet --data_dir {folder} {SHORTER['data']} --short_side 256")
+    run(
+        "data_prepare",
+        f"{folder}/packed --dataset imagenet --data_dir {folder} {SHORTER['data_prepare']} --short_side 256",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +226,12 @@ def exported(folder: Path) -> None:
         run("export", "--model shufflenet_v2_x1_0 --ckpt_path x.ckpt --output x.onnx")
         run("export", f"--ckpt_path ckpt/shufflenet_v2_x1_0-best.ckpt --output x1_0.onnx {SHORTER['export']}")
         shutil.copy("x1_0.onnx", "x1_0-int8.onnx")  # another command of the pages writes it, in int8
+
+
+@pytest.fixture(scope="module")
+def second_run(folder: Path) -> None:
+    """A run to compare with the first one."""
+    shutil.copytree(folder / "ckpt", folder / "ckpt2")
 
 
 @pytest.fixture
@@ -220,8 +245,8 @@ def test_options_of_every_command_are_valid(page: str, tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     write_recipes()
     for command in OURS[page]:
-        verb, words = find_verb(command)
-        parse(f"shufflenet {verb}", verb, words)
+        verb, words = split_command(command)
+        parse(f"shufflenet {spell(verb)}", verb, words)
 
 
 @pytest.mark.compiles
@@ -230,7 +255,7 @@ def test_options_of_every_command_are_valid(page: str, tmp_path: Path, monkeypat
 def test_command(command: str, folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     provide(command, request)
-    verb, words = find_verb(command)
+    verb, words = split_command(command)
     words = [PLACES.get(word, word) for word in words]
     run(verb, words if "--resume_opt" in words else [*words, *SHORTER.get(verb, "").split()])
 

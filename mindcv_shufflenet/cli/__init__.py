@@ -6,16 +6,18 @@ A verb's module is imported only when the verb is called, so that ``--help`` and
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from mindcv_shufflenet import signals
 from mindcv_shufflenet.cli import job
-from mindcv_shufflenet.cli.verbs import VERBS
+from mindcv_shufflenet.cli.verb import spell
+from mindcv_shufflenet.cli.verbs import VERBS, find_verb
 from mindcv_shufflenet.cli.words import parse
 from mindcv_shufflenet.errors import UserError, nearest
 
 PROGRAM = "shufflenet"
+_HELP = ("-h", "--help")
 
 
 def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> int:
@@ -27,10 +29,11 @@ def main(arguments: Sequence[str] | None = None, *, verb: str | None = None) -> 
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if verb is not None:
-        return job.run(partial(_run, VERBS[verb].script or f"{PROGRAM} {verb}", verb, words), verb)
-    if not words or words[0] in ("-h", "--help"):
-        return job.run(_print_overview, None)
-    return job.run(partial(_run, f"{PROGRAM} {words[0]}", words[0], words[1:]), words[0])
+        return job.run(partial(_run, VERBS[verb].script or f"{PROGRAM} {spell(verb)}", verb, words), verb)
+    if not words or words[0] in _HELP:
+        return job.run(partial(_print_overview, VERBS), None)
+    verb, words = find_verb(words)
+    return job.run(partial(_run, f"{PROGRAM} {spell(verb)}", verb, words), verb)
 
 
 def _run(program: str, verb: str, words: list[str]) -> None:
@@ -40,7 +43,8 @@ def _run(program: str, verb: str, words: list[str]) -> None:
         UserError: there is no such verb, or its words are wrong.
     """
     if verb not in VERBS:
-        raise UserError(f"unknown verb {verb}{nearest(verb, VERBS)}; the verbs are {', '.join(VERBS)}")
+        _explain_unknown(verb, words)
+        return
     os.environ.setdefault("GLOG_v", "4")  # our one line tells what MindSpore would tell in many
     read = partial(parse, program, verb, words)
     if job.serves_as_scheduler(read):
@@ -53,8 +57,26 @@ def _run(program: str, verb: str, words: list[str]) -> None:
         module.run(arguments)
 
 
-def _print_overview() -> None:
-    verbs = "\n".join(f"  {name:10} {verb.text}" for name, verb in VERBS.items())
+def _explain_unknown(verb: str, words: list[str]) -> None:
+    """Help with the first word of some verbs alone.
+
+    Raises:
+        UserError: no verb begins with it, or it is given without a second word, or with a wrong one.
+    """
+    family = [name for name in VERBS if name.startswith(f"{verb}_")]
+    if family and words and words[0] in _HELP:
+        _print_overview(family)
+        return
+    given = spell("_".join([verb, *words[:1]]) if family else verb)
+    known = [spell(name) for name in family or VERBS]
+    if family and not words:
+        example = f"{PROGRAM} {known[0]} {VERBS[family[0]].examples[0]}"
+        raise UserError(f"{PROGRAM} {verb} needs another word: {', '.join(known)}; for example: `{example}`")
+    raise UserError(f"unknown verb {given}{nearest(given, known)}; the verbs are {', '.join(known)}")
+
+
+def _print_overview(names: Collection[str]) -> None:
+    verbs = "\n".join(f"  {spell(name):13} {VERBS[name].text}" for name in names)
     print(
         f"usage: {PROGRAM} VERB [options]\n\n{verbs}\n\n{PROGRAM} VERB --help shows the options that"
         " people use, --help all lists\nevery option."

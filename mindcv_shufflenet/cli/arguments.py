@@ -49,6 +49,9 @@ def argument(
     return Argument(names, text, is_path, companion, is_earlier, is_common, settings)
 
 
+RECIPE = argument("-c", "--config", metavar="FILE", text="YAML recipe; the command line goes before it", is_path=True)
+
+
 def switch(name: str, *, text: str, is_common: bool = True) -> Argument:
     """Return an argument that is on or off: ``--name``, ``--name=False`` or ``--no-name``."""
     return argument(
@@ -68,6 +71,14 @@ def count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) <= 1_000_000:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0 and at most 1000000")
     return int(text)
+
+
+def epoch_range(text: str) -> tuple[int, int]:
+    """Return the first and the last epoch of ``A-B``."""
+    first, _, last = text.partition("-")
+    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= 1_000_000):
+        raise argparse.ArgumentTypeError(f"{text} is no range of epochs, such as 21-30")
+    return int(first), int(last)
 
 
 def seconds(text: str) -> float:

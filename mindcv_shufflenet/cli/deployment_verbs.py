@@ -59,7 +59,7 @@ DEPLOYMENT_VERBS: dict[str, Verb] = {
                 "--package",
                 type=name_of("package", PACKAGES),
                 metavar="KIND",
-                text="zoo: .tar.gz for the ONNX model zoo; hf: a folder for Hugging Face",
+                text="zoo: .tar.gz (ONNX model zoo); hf: Hugging Face",
             ),
             switch("--overwrite", text="replace an output that is there"),
             argument(

@@ -22,11 +22,13 @@ class Parser(argparse.ArgumentParser):
         schema: the class of the options.
 
     Attributes:
+        reads_as: the verb whose options it reads.
         hidden: names of the verb's own arguments that are names of options too, which the verb does not read.
     """
 
     def __init__(self, program: str, verb: str, complete: bool = True, schema: Schema = Config) -> None:
         self.verb = VERBS[verb]
+        self.reads_as = self.verb.reads_as or verb
         self.schema = schema
         command = f"python {program}" if program.endswith(".py") else program
         self.examples = [f"{command} {words}".rstrip() for words in self.verb.examples]
@@ -43,11 +45,11 @@ class Parser(argparse.ArgumentParser):
         self.usage = " ".join([program, *words, "[--OPTION VALUE | OPTION=VALUE ...]"])
         self.add_argument("--json", metavar="PATH", help="write the result there as JSON; - for standard output")
         taken = {own.name for own in self.verb.arguments}
-        self.hidden = taken - {*read_by(verb, schema)}
+        self.hidden = taken - {*read_by(self.reads_as, schema)}
         if complete:
-            names = schema.model_fields if self.verb.takes_recipe else read_by(verb, schema)
+            names = schema.model_fields if self.verb.takes_recipe else read_by(self.reads_as, schema)
             self._add_groups([name for name in names if name not in taken])
-        else:
+        elif not self.verb.reads_as:
             self._add_page([name for name in common(verb, schema) if name not in taken])
         self.add_argument(
             "-h", "--help", nargs="?", const="", metavar="all", action=_Help,

@@ -1,10 +1,18 @@
-"""A verb of the command line: what it does, its own arguments, and examples of it."""
+"""A verb of the command line: what it does, its own arguments, and examples of it.
+
+A verb of two words, such as ``data stats``, is called ``data_stats`` in tables, modules and the schema.
+"""
 
 import argparse
 from collections.abc import Callable
 from typing import NamedTuple
 
 from mindcv_shufflenet.cli.arguments import Argument
+
+
+def spell(verb: str) -> str:
+    """Return a verb as the user types it."""
+    return verb.replace("_", " ")
 
 
 class Verb(NamedTuple):
@@ -16,6 +24,7 @@ class Verb(NamedTuple):
         result_keys: keys that the JSON of its result always has.
         arguments: its own arguments.
         takes_recipe: whether it reads a recipe, and so takes every option, those too that it does not read.
+        reads_as: the verb whose options it reads, which are not on the first page of its help; empty: it has its own.
         script: the script in the repository that is the same command.
         needs: what it cannot do without; empty if it runs without any word.
         runs_on_ranks: whether several ranks do it together.
@@ -29,6 +38,7 @@ class Verb(NamedTuple):
     result_keys: set[str]
     arguments: tuple[Argument, ...] = ()
     takes_recipe: bool = False
+    reads_as: str = ""
     script: str = ""
     needs: str = ""
     runs_on_ranks: bool = False

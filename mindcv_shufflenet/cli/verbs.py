@@ -1,10 +1,13 @@
 """The verbs of the command line. Which options a verb reads stands in the schema."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-from mindcv_shufflenet.cli.arguments import argument, count, name_of
+from mindcv_shufflenet.cli.arguments import RECIPE, argument, name_of
+from mindcv_shufflenet.cli.data_verbs import DATA_VERBS
 from mindcv_shufflenet.cli.deployment_verbs import DEPLOYMENT_VERBS
+from mindcv_shufflenet.cli.run_verbs import RUN_VERBS
 from mindcv_shufflenet.cli.verb import Verb
 from mindcv_shufflenet.options.names import WEIGHTS_SUFFIXES
 
@@ -28,8 +31,6 @@ def _is_table(path: Path) -> bool:
     return is_table(path)
 
 
-_RECIPE = argument("-c", "--config", metavar="FILE", text="YAML recipe; the command line goes before it", is_path=True)
-
 VERBS: dict[str, Verb] = {
     "train": Verb(
         "train a network on a data set",
@@ -39,7 +40,7 @@ VERBS: dict[str, Verb] = {
             "--resume_opt --ckpt_save_dir ckpt",
         ),
         {"model", "epochs", "last_checkpoint"},
-        (_RECIPE,),
+        (RECIPE,),
         takes_recipe=True,
         script="train.py",
         needs="a data set to train on, or a recipe",
@@ -54,7 +55,7 @@ VERBS: dict[str, Verb] = {
             "--ckpt_path model.ckpt --dataset folder --data_dir photos",
         ),
         {"model", "top1", "images_per_second"},
-        (_RECIPE,),
+        (RECIPE,),
         takes_recipe=True,
         script="validate.py",
         needs="the weights to validate",
@@ -130,29 +131,7 @@ VERBS: dict[str, Verb] = {
         (argument("model", metavar="MODEL", text="MODEL.TAG of published weights; without a tag mindcv's"),),
         needs="the name of published weights",
     ),
-    "data": Verb(
-        "prepare: pack a data set into MindRecord shards",
-        (
-            "prepare packed --data_dir imagenet",
-            "prepare packed --data_dir imagenet --short_side 256",
-            "prepare packed --dataset folder --data_dir photos",
-        ),
-        {"folder", "splits"},
-        (
-            argument("action", choices=("prepare",), metavar="prepare", text="pack a data set into MindRecord shards"),
-            argument("output", metavar="OUT", text="the folder that they go to", is_path=True),
-            argument(
-                "--short_side",
-                type=count,
-                metavar="PIXELS",
-                text="make larger images smaller (default: files as they are)",
-            ),
-            argument(
-                "--images_per_shard", type=count, default=10_000, metavar="N", text="images a shard (default: 10000)"
-            ),
-        ),
-        needs="what to do, and the folder to write",
-    ),
+    **DATA_VERBS,
     "models": Verb(
         "list networks and weights with their costs, or show one network",
         ("'shufflenet_v2_*'", "shufflenet_v2_x1_0 --stem cifar --image_resize 32", "--csv models.csv"),
@@ -174,5 +153,15 @@ VERBS: dict[str, Verb] = {
             ),
         ),
     ),
+    **RUN_VERBS,
     **DEPLOYMENT_VERBS,
 }
+
+
+def find_verb(words: Sequence[str]) -> tuple[str, list[str]]:
+    """Split the words of a command into its verb, of one word or two, and those that follow it.
+
+    Where there is no such verb, the first word stands for it.
+    """
+    both = "_".join(words[:2])
+    return (both, list(words[2:])) if both in VERBS else (words[0], list(words[1:]))

@@ -56,7 +56,7 @@ def parse(program: str, verb: str, words: list[str], schema: type[Config] = Conf
     recipe, namespace.notes = read_recipe(namespace.config, schema) if getattr(namespace, "config", None) else ({}, [])
     namespace.options = recipe | namespace.given
     # a wrong value is told before MindSpore is imported, which takes a second
-    parse_config(namespace.options, schema, verb=verb)
+    parse_config(namespace.options, schema, verb=parser.reads_as)
     paths_given = [*_own_paths(parser.verb, namespace), *_option_paths(namespace.options, schema)]
     check_target("json", namespace.json, paths_given, is_result)
     for argument in parser.verb.arguments:

@@ -4,7 +4,6 @@ import argparse
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.families import find_family
 from mindcv_shufflenet.families.costs import LayerCost
 from mindcv_shufflenet.models.catalogue import Described, Listed, catalogue, describe, is_model
+from mindcv_shufflenet.storage.files import begins_with
 from mindcv_shufflenet.weights.records.base import Record
 
 # The columns of timm's tables of results, then two more.
@@ -75,10 +75,7 @@ def _without_effect(described: Described, options: Mapping[str, Any]) -> list[st
 
 def is_table(path: Path) -> bool:
     """Return whether a file is empty, or an earlier table."""
-    header = ",".join(CSV_COLUMNS).encode()
-    with suppress(OSError), open(path, "rb") as file:
-        return file.read(len(header)) in (b"", header)
-    return False
+    return begins_with(path, ",".join(CSV_COLUMNS).encode())
 
 
 def csv_text(listed: Sequence[Listed]) -> str:

@@ -46,9 +46,20 @@ def create_console(json_path: str | None, *, survives: bool = False) -> SafeCons
 
 
 def write_json(path: str | None, result: Any) -> None:
-    """Write a verb's result as one JSON object: ``-`` is standard output, None nothing."""
+    """Write a verb's result as one JSON object, paths as text: ``-`` is standard output, None nothing."""
     if path is not None:
-        write_text(path, json.dumps(result) + "\n")
+        write_text(path, json.dumps(result, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> str:
+    """Return a value that JSON does not hold as text.
+
+    Raises:
+        TypeError: it is no path.
+    """
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no part of a result")
 
 
 def write_text(path: str, text: str) -> None:

@@ -3,12 +3,13 @@
 import csv
 import io
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+
+from mindcv_shufflenet.storage.files import begins_with
 
 if TYPE_CHECKING:  # the command line asks `is_table` before it imports MindSpore
     from mindcv_shufflenet.deploy.speed.benchmark import Benchmark, Measurement
@@ -60,10 +61,7 @@ def csv_text(result: "Benchmark") -> str:
 
 def is_table(path: Path) -> bool:
     """Return whether a file is empty, or an earlier table of speeds."""
-    header = ",".join(CSV_COLUMNS).encode()
-    with suppress(OSError), open(path, "rb") as file:
-        return file.read(len(header)) in (b"", header)
-    return False
+    return begins_with(path, ",".join(CSV_COLUMNS).encode())
 
 
 def _distinct(result: "Benchmark") -> "tuple[dict[Subject, None], dict[str, None]]":

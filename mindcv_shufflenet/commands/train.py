@@ -3,8 +3,6 @@
 import argparse
 import sys
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
 
 from mindcv_shufflenet.commands.output import reporting, write_json
 from mindcv_shufflenet.lines import print_line
@@ -20,11 +18,6 @@ def run(arguments: argparse.Namespace) -> None:
     for name, value in values.items():
         if value is not None:
             console.print(f"{name.replace('_', ' ')}: {f'{value:.3f} %' if isinstance(value, float) else value}")
-    write_json(arguments.json, {name: _plain(value) for name, value in values.items()})
+    write_json(arguments.json, values)
     if console.lost:
         print_line(f"note: the output was cut off: {console.lost.strerror}; see {result.log}", sys.stderr)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON holds it."""
-    return str(value) if isinstance(value, Path) else value

@@ -1,9 +1,9 @@
 """The names of a network's classes: recorded ones, or those of a well-known data set."""
 
 from collections.abc import Callable
-from importlib import resources
 
-from mindcv_shufflenet.data.datasets import cifar10
+from mindcv_shufflenet.data.datasets.cifar import CIFAR10, CIFAR100
+from mindcv_shufflenet.data.datasets.idx import FASHION_MNIST, MNIST
 from mindcv_shufflenet.data.datasets.imagenet import bundled_class_names
 from mindcv_shufflenet.storage.run_directory import Classes
 
@@ -29,14 +29,10 @@ def known_class_names(dataset: str | None) -> tuple[str, ...] | None:
     return names() if names else None
 
 
-def _cifar100() -> tuple[str, ...]:
-    """The 100 fine labels of CIFAR-100 in their order, which is that of the alphabet."""
-    text = resources.files("mindcv_shufflenet.data.datasets").joinpath("cifar100_classes.txt").read_text("utf-8")
-    return tuple(text.split())
-
-
 _NAMES: dict[str, Callable[[], tuple[str, ...]]] = {
     "imagenet": bundled_class_names,
-    "cifar10": lambda: cifar10.CLASS_NAMES,
-    "cifar100": _cifar100,
+    "cifar10": CIFAR10.known_names,
+    "cifar100": CIFAR100.known_names,
+    "mnist": lambda: MNIST.class_names,
+    "fashion_mnist": lambda: FASHION_MNIST.class_names,
 }

@@ -49,7 +49,7 @@ with suppress(AttributeError, OSError):  # libtiff prints a line for a damaged f
 
 
 class UnfitError(Exception):
-    """The image is intact but cannot be used; the text says why."""
+    """The image cannot be used; the text says why."""
 
 
 @contextmanager

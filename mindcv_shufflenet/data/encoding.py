@@ -1,4 +1,7 @@
-"""The bytes of an image in a record: a file's own where they can stay, else a smaller or an upright image."""
+"""The original of an image: its picture, and its bytes in a record.
+
+A record has a file's own bytes where they can stay, else those of a smaller or an upright image.
+"""
 
 import io
 from dataclasses import dataclass
@@ -8,16 +11,25 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from mindcv_shufflenet.data.decoding import decodable, explain, opened
+from mindcv_shufflenet.data.decoding import UnfitError, decodable, explain, opened, upright
+from mindcv_shufflenet.data.image_check import find_fault
 from mindcv_shufflenet.errors import UserError
 
 
 class Original(Protocol):
-    """An image that is to be packed. It can be pickled for another process."""
+    """An image of a data set as it is. It can be pickled for another process."""
 
     @property
     def name(self) -> str:
         """What messages call it."""
+        ...
+
+    def picture(self) -> Image.Image:
+        """Return the image upright, in RGB.
+
+        Raises:
+            UnfitError: it is damaged, or cannot be used; the text says why.
+        """
         ...
 
     def encode(self, short_side: int | None) -> bytes:
@@ -42,6 +54,21 @@ class FileOriginal:
     def name(self) -> str:
         """The path."""
         return str(self.path)
+
+    def picture(self) -> Image.Image:
+        """Return the image, decoded by Pillow.
+
+        Raises:
+            UnfitError: training would refuse the file, or Pillow cannot decode it.
+        """
+        fault = find_fault(self.path)
+        if fault is None:
+            try:
+                with opened(self.path) as image:
+                    return upright(image)
+            except Exception as error:
+                fault = explain(error)
+        raise UnfitError(fault)
 
     def encode(self, short_side: int | None) -> bytes:
         """Return the file's own bytes if MindSpore decodes them as they should be and the image is small enough.
@@ -74,6 +101,10 @@ class PixelOriginal:
     def name(self) -> str:
         """The shape: an array has no name."""
         return f"of shape {self.pixels.shape}"
+
+    def picture(self) -> Image.Image:
+        """Return the pixels."""
+        return Image.fromarray(self.pixels)
 
     def encode(self, short_side: int | None) -> bytes:  # noqa: ARG002 - of the protocol
         """Return the pixels as PNG, in their own size."""

@@ -23,29 +23,27 @@ overwrites good files at random and decodes those that are still accepted.
 import hashlib
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO
 
 from PIL import Image
 
 from mindcv_shufflenet.console import progress
 from mindcv_shufflenet.data import jpeg
 from mindcv_shufflenet.data.decoding import check_regular, explain, is_alike, opened, upright
+from mindcv_shufflenet.data.threads import each
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.storage.files import atomic_write, cache_home
-
-_Result = TypeVar("_Result")
 
 # Bytes of the coded data that are decoded to see that libjpeg can start.
 _START_BYTES = 1024
 
 # More threads than cores: on a network drive they mostly wait.
 _THREADS = min(16, 4 * (os.cpu_count() or 1))
-_CHUNK = 256
 _LISTED = 10
 _BAR_FROM = 2000
 
@@ -71,7 +69,7 @@ def check_images(paths: Sequence[Path], root: Path) -> None:
     known = _read_record(record)
     prefix = f"{root}{os.sep}"
     with ThreadPoolExecutor(_THREADS) as pool:
-        lines = _each(pool, lambda path: _record_line(path, prefix), paths)
+        lines = each(pool, lambda path: _record_line(path, prefix), paths)
         fresh = [(path, line) for path, line in zip(paths, lines, strict=True) if line is None or line not in known]
         faults = _find_faults(pool, [path for path, _ in fresh])
     good = [line for (_, line), fault in zip(fresh, faults, strict=True) if fault is None and line is not None]
@@ -83,7 +81,7 @@ def check_images(paths: Sequence[Path], root: Path) -> None:
         more = ""
         if others:
             listed = ", ".join(f"{path} ({fault})" for path, fault in others[: _LISTED - 1])
-            rest = ", ..." if len(bad) > _LISTED else ""
+            rest = ", ... (shufflenet data check names all)" if len(bad) > _LISTED else ""
             more = f", and {len(others)} more of the {len(paths)} images are bad: {listed}{rest}"
         raise UserError(f"image {path} cannot be used: {fault}{more}: mend, convert or remove what is bad")
 
@@ -108,11 +106,16 @@ def _find_faults(pool: ThreadPoolExecutor, paths: Sequence[Path], decode: bool =
     # The threads silence warnings, and may not restore the filters in the right order; this does.
     bar = progress("looking at image headers", len(paths)) if len(paths) > _BAR_FROM else nullcontext(lambda _: None)
     with warnings.catch_warnings(), bar as advance:
-        return _each(pool, lambda path: _fault(path, decode), paths, advance)
+        return each(pool, lambda path: find_fault(path, decode), paths, advance)
 
 
-def _fault(path: Path, decode: bool) -> str | None:
-    """The fault of a file, in words; None for a good one."""
+def find_fault(path: Path, decode: bool = False) -> str | None:
+    """Return the fault of a file, in words; None for a good one.
+
+    Args:
+        path: the image file.
+        decode: decode the picture too, which finds what the header does not tell.
+    """
     try:
         check_regular(path)
         with path.open("rb") as file:
@@ -157,21 +160,6 @@ def _jpeg_fault(file: IO[bytes]) -> str | None:
         image.draft(None, (1, 1))
         image.load()
     return None
-
-
-def _each(
-    pool: ThreadPoolExecutor,
-    function: Callable[[Path], _Result],
-    paths: Sequence[Path],
-    advance: Callable[[int], object] = lambda _: None,
-) -> list[_Result]:
-    """``[function(path) for path in paths]`` on the pool, in chunks: a task a file costs more than a ``stat``."""
-    results: list[_Result] = []
-    chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
-    for part in pool.map(lambda chunk: [function(path) for path in chunk], chunks):
-        results += part
-        advance(len(part))
-    return results
 
 
 def _record_line(path: Path, prefix: str) -> str | None:

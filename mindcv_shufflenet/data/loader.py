@@ -5,21 +5,25 @@ All ranks use the same order. The images of a step are the next ``batch_size * r
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import mindspore.dataset as ds
 import numpy as np
 
+from mindcv_shufflenet.data.augmentation.batch import BatchAugmentation
+from mindcv_shufflenet.data.augmentation.erasing import Erasing
+from mindcv_shufflenet.data.augmentation.mixing import Mixing
+from mindcv_shufflenet.data.augmentation.views import Views
 from mindcv_shufflenet.data.datasets.base import Split
-from mindcv_shufflenet.data.erasing import Erasing
-from mindcv_shufflenet.data.mixing import Mixing
 from mindcv_shufflenet.data.seeds import Stream, generator, pipeline_seed
-from mindcv_shufflenet.data.transforms import Operation, eval_operations, train_operations
+from mindcv_shufflenet.data.transforms import Operations, eval_operations, train_operations, train_policy
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.options.augmentation import Augmentation
 from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.options.preprocessing import Preprocessing
+from mindcv_shufflenet.options.size_schedule import size_at
 
 
 class Batch(NamedTuple):
@@ -38,7 +42,7 @@ class Loader:
 
     Args:
         split: the images.
-        operations: from an image to the network's input.
+        operations: from an image to the network's input, by the epoch.
         batch_size: images a batch of one rank.
         workers: threads that prepare images.
         seed: of order and augmentation.
@@ -47,10 +51,7 @@ class Loader:
             last batches are shorter; if they differ between ranks, the epoch's first images fill them up.
         pad_remainder: read each image once over all ranks, and fill up the last batch with zeros, marked in ``valid``.
             A rank may have one batch less than another.
-        repeats: show one image in ``repeats``, each ``repeats`` times in a row with its own augmentation (Hoffer et al.
-            2019, arXiv:1901.09335). The length of an epoch stays. The ranks share the repetitions.
-        erasing: erases rectangles of the normalised images.
-        mixing: mixes the images of a batch after erasing.
+        augmentation: of batches; None: there is none.
         rank: of these batches.
         ranks: number of ranks that share the images.
     """
@@ -58,7 +59,7 @@ class Loader:
     def __init__(
         self,
         split: Split,
-        operations: list[Operation],
+        operations: Callable[[int], Operations],
         *,
         batch_size: int,
         workers: int,
@@ -66,9 +67,7 @@ class Loader:
         shuffle: bool = False,
         drop_remainder: bool = False,
         pad_remainder: bool = False,
-        repeats: int = 1,
-        erasing: Erasing | None = None,
-        mixing: Mixing | None = None,
+        augmentation: BatchAugmentation | None = None,
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
@@ -80,9 +79,7 @@ class Loader:
         self.shuffle = shuffle
         self.drop_remainder = drop_remainder
         self.pad_remainder = pad_remainder
-        self.repeats = repeats
-        self.erasing = erasing
-        self.mixing = mixing
+        self.augmentation = augmentation or BatchAugmentation()
         self.rank = rank
         self.ranks = ranks
 
@@ -91,9 +88,14 @@ class Loader:
         return math.ceil(len(self.places()) / self.batch_size)
 
     @property
+    def views(self) -> int:
+        """Number of views that a batch has of each image."""
+        return len(self.augmentation.columns)
+
+    @property
     def smallest_batch(self) -> int:
-        """Number of images in the epoch's last batch of this rank, without padding."""
-        return (len(self.places()) - 1) % self.batch_size + 1
+        """Number of inputs in the epoch's last batch of this rank, without padding."""
+        return ((len(self.places()) - 1) % self.batch_size + 1) * self.views
 
     @property
     def filled_up(self) -> int:
@@ -105,7 +107,7 @@ class Loader:
         images = np.arange(len(self.split))
         if self.shuffle:
             images = generator(self.seed, Stream.ORDER, epoch).permutation(len(self.split))
-        return images[np.arange(len(images)) // self.repeats]
+        return images[np.arange(len(images)) // self.augmentation.repeats]
 
     def places(self) -> range:
         """Return the places in an epoch's order that this rank reads; those past its end begin at 0 again."""
@@ -126,28 +128,49 @@ class Loader:
         places = self.places()
         if not places:
             return
+        augmentation = self.augmentation
         ds.config.set_seed(pipeline_seed(self.seed, epoch, self.rank))
-        indices = self.order(epoch)[np.array(places) % len(self.split)]
-        pipeline = self.split.images.open(self.split.labels, indices)
-        pipeline = pipeline.map(self.operations, "image", num_parallel_workers=self.workers)
-        pipeline = pipeline.batch(self.batch_size)
         rows = None
         try:
-            rows = pipeline.create_tuple_iterator(num_epochs=1, output_numpy=True)
-            for number, (image, label) in enumerate(rows):
+            rows = self._pipeline(epoch, places).create_tuple_iterator(
+                [*augmentation.columns, "label"], num_epochs=1, output_numpy=True
+            )
+            for number, (*views, label) in enumerate(rows):
                 if number < first:
                     continue
-                if self.erasing:
+                image = np.concatenate(views) if len(views) > 1 else views[0]
+                if augmentation.erasing:
                     start = number * self.batch_size
-                    self.erasing(image, places[start : start + len(image)], self.seed, epoch)
-                if self.mixing:
-                    label = self.mixing(image, label, self.seed, epoch, number)
-                yield self._finish(image, label)
+                    keys = self._keys(places[start : start + len(label)])
+                    augmentation.erasing(image, keys, self.seed, epoch)
+                if augmentation.mixing:
+                    label = augmentation.mixing(image, label, self.seed, epoch, number)
+                yield self._finish(image, np.concatenate([label] * len(views)))
         except RuntimeError as error:
             raise self.split.images.explain(error) from error
         finally:
             if rows:
                 rows.stop()  # end the pipeline's threads, also when the reader leaves early
+
+    def _pipeline(self, epoch: int, places: range) -> ds.Dataset:
+        """Return batches of the columns ``image``, those of further views, and ``label``."""
+        operations = self.operations(epoch)
+        indices = self.order(epoch)[np.array(places) % len(self.split)]
+        pipeline = self.split.images.open(self.split.labels, indices)
+        if self.augmentation.views is None:
+            whole = [*operations.view, *operations.normalise]
+            pipeline = pipeline.map(whole, "image", num_parallel_workers=self.workers)
+        else:
+            pipeline = pipeline.map(operations.view, "image", num_parallel_workers=self.workers)
+            pipeline = self.augmentation.views.map(pipeline, places, epoch, self.workers)
+            for column in self.augmentation.columns:
+                pipeline = pipeline.map(operations.normalise, column, num_parallel_workers=self.workers)
+        return pipeline.batch(self.batch_size)
+
+    def _keys(self, places: range) -> list[int]:
+        """Return a number for each input of a batch that no other input of the epoch has: of first views the place."""
+        count = len(self.split) + self.filled_up
+        return [view * count + place for view in range(self.views) for place in places]
 
     def _finish(self, image: np.ndarray, label: np.ndarray) -> Batch:
         missing = self.batch_size - len(label) if self.pad_remainder else 0
@@ -174,19 +197,29 @@ def train_loader(config: Config, split: Split, workers: int, rank: int = 0, rank
             f"batch_size={config.batch_size}{on_ranks} and only {len(split)} training images: no batch is full;"
             f" use --batch_size {len(split) // ranks} or less"
         )
+    augmentation, preprocessing = Augmentation.of(config), Preprocessing.of(config)
+
+    def operations(epoch: int) -> Operations:
+        sized = replace(preprocessing, image_resize=size_at(config.stages, epoch))
+        return train_operations(augmentation, sized, encoded=split.images.encoded)
+
+    policy = train_policy(augmentation, preprocessing)
     erasing = Erasing(config.re_prob, config.re_scale, config.re_ratio, config.re_value, config.re_max_attempts)
-    mixing = Mixing(config.mixup, config.cutmix, config.cutmix_prob, split.num_classes)
+    mixing = Mixing(config.mixup, config.cutmix, config.cutmix_prob, split.num_classes, config.mixup_off_epoch)
     return Loader(
         split,
-        train_operations(Augmentation.of(config), Preprocessing.of(config), encoded=split.images.encoded),
+        operations,
         batch_size=config.batch_size,
         workers=workers,
         seed=config.seed,
         shuffle=config.shuffle,
         drop_remainder=config.drop_remainder,
-        repeats=max(config.aug_repeats, 1),
-        erasing=erasing if config.re_prob else None,
-        mixing=mixing if config.mixup or config.cutmix else None,
+        augmentation=BatchAugmentation(
+            max(config.aug_repeats, 1),
+            Views(policy, config.seed, config.aug_splits) if policy else None,
+            erasing if config.re_prob else None,
+            mixing if config.mixup or config.cutmix else None,
+        ),
         rank=rank,
         ranks=ranks,
     )
@@ -194,9 +227,10 @@ def train_loader(config: Config, split: Split, workers: int, rank: int = 0, rank
 
 def eval_loader(config: Config, split: Split, workers: int, rank: int = 0, ranks: int = 1) -> Loader:
     """Return the loader of validation: every image once, on one of the ranks, the last batch padded."""
+    operations = eval_operations(Preprocessing.of(config), encoded=split.images.encoded)
     return Loader(
         split,
-        eval_operations(Preprocessing.of(config), encoded=split.images.encoded),
+        lambda _: operations,
         batch_size=min(config.batch_size, math.ceil(len(split) / ranks)),
         workers=workers,
         seed=config.seed,

@@ -1,4 +1,4 @@
-"""Open the split that a run's options name: read it, check its images, match its classes with the network's."""
+"""Open the splits that a run's options name: read them, check their images, match classes with the network's."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from mindcv_shufflenet.data.classes import match_classes
 from mindcv_shufflenet.data.datasets import Request, Split, open_split
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.options.config import Config
+from mindcv_shufflenet.options.names import traits_of
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.storage.run_directory import Classes, HeldOut
 
@@ -37,6 +38,30 @@ def open_data(
     group = current()
     if group.world.local_rank > 0:
         group.barrier()
+    split = _read(config, split_name, classes, held_out)
+    split.images.check(Path(config.data_dir))
+    if group.world.local_rank == 0:
+        group.barrier()
+    outputs = config.num_classes
+    if outputs is None and classes and classes.indices == split.class_to_index:
+        outputs = len(classes.names)
+    if outputs is not None:
+        split = match_classes(config, split, outputs)
+    return split if num_samples is None else evenly_spaced(split, num_samples)
+
+
+def read_splits(config: Config) -> dict[str, Split]:
+    """Read the training and the validation split, without a look at their images.
+
+    Raises:
+        UserError: the data are missing, or packed, so that the images cannot be looked at one by one.
+    """
+    if traits_of(config.dataset).is_packed:
+        raise UserError(f"dataset={config.dataset} has packed images; name the data set that they were packed from")
+    return {name: _read(config, name) for name in (config.train_split, config.val_split)}
+
+
+def _read(config: Config, split_name: str, classes: Classes | None = None, held_out: HeldOut | None = None) -> Split:
     request = Request(
         data_dir=Path(config.data_dir),
         split=split_name,
@@ -47,16 +72,7 @@ def open_data(
         classes=classes,
         held_out=held_out,
     )
-    split = open_split(config.dataset, request, download=config.dataset_download)
-    split.images.check(request.data_dir)
-    if group.world.local_rank == 0:
-        group.barrier()
-    outputs = config.num_classes
-    if outputs is None and classes and classes.indices == split.class_to_index:
-        outputs = len(classes.names)
-    if outputs is not None:
-        split = match_classes(config, split, outputs)
-    return split if num_samples is None else evenly_spaced(split, num_samples)
+    return open_split(config.dataset, request, download=config.dataset_download)
 
 
 def evenly_spaced(split: Split, images: int) -> Split:

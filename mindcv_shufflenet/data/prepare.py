@@ -84,7 +84,7 @@ def prepare_data(
     processes, adapted = count_workers(config.num_parallel_workers)
     splits = {name: open_data(config, name) for name in (config.train_split, config.val_split)}
     notes = [note for split in splits.values() for note in split.notes]
-    for note in dict.fromkeys((*notes_on_options("data", config, options), *adapted, *notes)):
+    for note in dict.fromkeys((*notes_on_options("data_prepare", config, options), *adapted, *notes)):
         _logger.info(note)
     packed = []
     with exclusive(folder):

@@ -16,6 +16,8 @@ class Stream(IntEnum):
     ERASING = 2
     DROPOUT = 3
     MIXING = 4
+    PATHS = 5
+    POLICY = 6
 
 
 def generator(seed: int, stream: Stream, *position: int) -> np.random.Generator:

@@ -70,7 +70,7 @@ class ImageSource(Protocol):
         ...
 
     def originals(self) -> Sequence[Original]:
-        """Return the images one by one, to be packed.
+        """Return the images one by one, as they are.
 
         Raises:
             UserError: they are packed already.

@@ -1,12 +1,13 @@
 """From an encoded or decoded image to the network's input, by MindSpore's own operations."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from mindspore.dataset import vision
+from mindspore.dataset import config, vision
 from mindspore.dataset.vision import ConvertMode, Inter
 
+from mindcv_shufflenet.data.augmentation.policies import Policy, create_policy
 from mindcv_shufflenet.data.images import ImageLike, open_image
 from mindcv_shufflenet.options.augmentation import Augmentation
 from mindcv_shufflenet.options.preprocessing import Preprocessing
@@ -19,6 +20,18 @@ INTERPOLATIONS = {
     "bicubic": Inter.CUBIC,
     "area": Inter.AREA,
 }
+
+
+class Operations(NamedTuple):
+    """Operations for ``Dataset.map``, in two halves.
+
+    Attributes:
+        view: from an image of a source to what the network sees, ``uint8 [size, size, 3]``.
+        normalise: from there to the network's input, ``float32 [channels, size, size]``.
+    """
+
+    view: list[Operation]
+    normalise: list[Operation]
 
 
 class Transform:
@@ -66,8 +79,8 @@ def create_transform(
     """Return the transform of one image that a network is validated or trained with.
 
     Validation, prediction and this transform give the same input for the same image, bit for bit. A training transform
-    draws from MindSpore's generator (``mindspore.dataset.config.set_seed``); erasing and mixing need a batch and are
-    not part of it.
+    draws from MindSpore's generator, and ``auto_augment`` from one with its seed at this moment
+    (``mindspore.dataset.config.set_seed``). Erasing, mixing and splits need a batch and are not part of it.
 
     Args:
         preprocessing: of the weights; None: the defaults of the options.
@@ -79,36 +92,36 @@ def create_transform(
     """
     preprocessing = preprocessing or Preprocessing()
     if is_training:
-        view = augment(augmentation or Augmentation(), preprocessing, encoded=False)
+        augmentation = augmentation or Augmentation()
+        view = augment(augmentation, preprocessing, encoded=False)
+        if policy := train_policy(augmentation, preprocessing):
+            view.append(_drawn(policy, np.random.default_rng(config.get_seed())))
     else:
         view = eval_crop(preprocessing, encoded=False)
     return Transform(view, normalise(preprocessing))
 
 
-def train_operations(augmentation: Augmentation, preprocessing: Preprocessing, *, encoded: bool) -> list[Operation]:
-    """Return the operations of training: those of :func:`augment`, then :func:`normalise`.
+def train_operations(augmentation: Augmentation, preprocessing: Preprocessing, *, encoded: bool) -> Operations:
+    """Return the operations of training: those of :func:`augment`, and :func:`normalise`.
 
     Args:
-        augmentation: crop, flips, colour jitter.
+        augmentation: crop, flips, colour jitter. The policy goes between the two halves, see :func:`train_policy`.
         preprocessing: size and normalisation.
         encoded: the input is the bytes of an image file (``uint8 [length]``) rather than pixels (``uint8 [H, W, 3]``).
-
-    Returns:
-        Operations for ``Dataset.map`` that give ``float32 [channels, image_resize, image_resize]``.
     """
-    return augment(augmentation, preprocessing, encoded=encoded) + normalise(preprocessing)
+    return Operations(augment(augmentation, preprocessing, encoded=encoded), normalise(preprocessing))
 
 
-def eval_operations(preprocessing: Preprocessing, *, encoded: bool) -> list[Operation]:
-    """Return the operations of validation: those of :func:`eval_crop`, then :func:`normalise`.
+def eval_operations(preprocessing: Preprocessing, *, encoded: bool) -> Operations:
+    """Return the operations of validation: those of :func:`eval_crop`, and :func:`normalise`.
 
-    Input and output are those of :func:`train_operations`.
+    The input is that of :func:`train_operations`.
     """
-    return eval_crop(preprocessing, encoded=encoded) + normalise(preprocessing)
+    return Operations(eval_crop(preprocessing, encoded=encoded), normalise(preprocessing))
 
 
 def augment(augmentation: Augmentation, preprocessing: Preprocessing, *, encoded: bool) -> list[Operation]:
-    """Return the random operations of training: crop, flips, colour jitter.
+    """Return the random operations of training: crop, flips, and colour jitter unless a policy takes its place.
 
     They give ``uint8 [image_resize, image_resize, 3]``.
     """
@@ -117,10 +130,31 @@ def augment(augmentation: Augmentation, preprocessing: Preprocessing, *, encoded
         operations.append(vision.RandomHorizontalFlip(augmentation.hflip))
     if augmentation.vflip:
         operations.append(vision.RandomVerticalFlip(augmentation.vflip))
-    if jitter := augmentation.color_jitter:
+    if (jitter := augmentation.color_jitter) and augmentation.auto_augment is None:
         strengths = [jitter] * 3 if isinstance(jitter, int | float) else jitter
         operations.append(vision.RandomColorAdjust(*strengths))
     return operations
+
+
+def train_policy(augmentation: Augmentation, preprocessing: Preprocessing) -> Policy | None:
+    """Return the policy of ``auto_augment``, from ``uint8 [size, size, 3]`` to the same; None if there is none.
+
+    The mean colour of the normalisation fills what a moved image uncovers. Pixels are interpolated as in the crop.
+    """
+    if augmentation.auto_augment is None:
+        return None
+    mean = [round(value) for value in preprocessing.mean]
+    if preprocessing.channels == 1:
+        mean *= 3
+    elif preprocessing.channel_order == "bgr":
+        mean.reverse()
+    # an area has no meaning where an image keeps its size
+    name = "bilinear" if preprocessing.interpolation == "area" else preprocessing.interpolation
+    return create_policy(augmentation.auto_augment, (mean[0], mean[1], mean[2]), INTERPOLATIONS[name])
+
+
+def _drawn(policy: Policy, rng: np.random.Generator) -> Operation:
+    return lambda image: policy(image, rng)
 
 
 def _train_crop(augmentation: Augmentation, preprocessing: Preprocessing, encoded: bool) -> list[Operation]:
@@ -157,6 +191,23 @@ def normalise(preprocessing: Preprocessing) -> list[Operation]:
     elif preprocessing.channel_order == "bgr":
         colour = [vision.ConvertColor(ConvertMode.COLOR_RGB2BGR)]
     return [*colour, vision.Normalize(preprocessing.mean, preprocessing.std, is_hwc=True), vision.HWC2CHW()]
+
+
+def denormalise(image: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """Return the picture of a network's input.
+
+    Args:
+        image: ``[C, H, W] float32``.
+        preprocessing: that made it.
+
+    Returns:
+        ``[H, W, 3] uint8``, RGB; values outside 0..255, as random erasing has them, are cut off.
+    """
+    pixels = image.transpose(1, 2, 0) * np.array(preprocessing.std) + np.array(preprocessing.mean)
+    pixels = np.rint(pixels).clip(0, 255).astype(np.uint8)
+    if preprocessing.channels == 1:
+        return np.repeat(pixels, 3, axis=2)
+    return pixels[:, :, ::-1] if preprocessing.channel_order == "bgr" else pixels
 
 
 def _add_channel(image: np.ndarray) -> np.ndarray:

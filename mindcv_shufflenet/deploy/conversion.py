@@ -156,8 +156,8 @@ def _options_of_target(
 
 def _metadata(settled: Settled, weights: Weights, options: Mapping[str, Any], known: Collection[str]) -> Metadata:
     """What the converted file says of its network: what is known of the source, and nothing that was assumed."""
-    epoch = weights.metadata.epoch if weights.metadata else None
-    return metadata_of(settled.config.replace(**options), settled.classes, epoch, known)
+    told = metadata_of(settled.config.replace(**options), settled.classes, names=known)
+    return told.with_weights_of(weights.metadata or Metadata({}))
 
 
 def _choose(

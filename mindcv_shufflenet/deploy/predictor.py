@@ -48,7 +48,7 @@ class Prediction:
     Attributes:
         label: name of the most probable class.
         index: its index.
-        score: its probability, the softmax of the logits.
+        score: its probability, the softmax of the logits, which are divided by the temperature of the weights first.
         topk: the most probable classes, the first one first.
     """
 
@@ -101,8 +101,11 @@ class Predictor:
             source = find_source(_with_weights(given))
             self.config = source.settled.config
             self._opened = source.open()
+        self.temperature = self._opened.temperature
         for note in self._opened.notes:
             _logger.info(note)
+        if self.temperature != 1:
+            _logger.info("the probabilities are calibrated: temperature %.3g, from the weights", self.temperature)
         if self._opened.network:
             self._opened.network.set_train(False)
         self.forward = self._opened.forward
@@ -214,7 +217,7 @@ class Predictor:
         logits = self.forward(images)[: len(batch)].astype(np.float64)
         if not np.isfinite(logits).all():
             raise RunError("the network's outputs are not numbers; its weights are of no use")
-        return softmax(logits, axis=1)
+        return softmax(logits / self.temperature, axis=1)
 
 
 def _with_weights(options: dict[str, Any]) -> dict[str, Any]:

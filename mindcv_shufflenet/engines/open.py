@@ -8,6 +8,7 @@ from mindspore import nn
 
 from mindcv_shufflenet.data.class_names import class_names_of
 from mindcv_shufflenet.engines import Forward
+from mindcv_shufflenet.engines.flips import with_flips
 from mindcv_shufflenet.engines.mindspore_engine import MindSporeEngine
 from mindcv_shufflenet.engines.model_file import ModelFile, read_model_file
 from mindcv_shufflenet.engines.runtimes import RUNTIMES, target_on
@@ -32,6 +33,7 @@ class OpenedEngine(NamedTuple):
         class_names: the name of each class; None where nothing tells them.
         checksum: checksum of the weights.
         notes: a line for each thing that the user may not expect.
+        temperature: what the logits are divided by before a softmax, so that the probabilities are calibrated.
     """
 
     forward: Forward
@@ -40,6 +42,7 @@ class OpenedEngine(NamedTuple):
     class_names: tuple[str, ...] | None
     checksum: int
     notes: list[str]
+    temperature: float = 1.0
 
 
 class Source(Protocol):
@@ -99,7 +102,9 @@ class _Weights:
         config = self.settled.config
         opened = open_network(self.settled, num_classes)
         engine = open_built(opened.network, config, opened.class_names)
-        return engine._replace(notes=opened.notes + engine.notes)
+        weights = self.settled.weights
+        temperature = weights.metadata.temperature if weights and weights.metadata else 1.0
+        return engine._replace(notes=opened.notes + engine.notes, temperature=temperature)
 
 
 class _File:
@@ -119,16 +124,19 @@ class _File:
                 f"{self.name} has {classes} classes, and the data or --num_classes have {num_classes}: give data (or"
                 f" --num_classes) of {classes}"
             )
-        forward, note = _model_forward(self.file, self.settled.config)
+        config = self.settled.config
+        forward, note = _model_forward(self.file, config)
         content = np.frombuffer(self.file.model.SerializeToString(), np.uint8)
-        return OpenedEngine(
+        opened = OpenedEngine(
             forward,
             None,
             classes,
             class_names_of(self.settled.classes, self.settled.dataset, classes),
             checksum([content]),
             [*self.settled.notes, note],
+            self.file.metadata.temperature if self.file.metadata else 1.0,
         )
+        return _augmented(opened, config)
 
 
 def open_built(network: nn.Cell, config: Config, class_names: tuple[str, ...] | None = None) -> OpenedEngine:
@@ -148,7 +156,16 @@ def open_built(network: nn.Cell, config: Config, class_names: tuple[str, ...] | 
         notes = [f"{note}; the network is exported for {target}, in memory"]
     outputs = network.get_classifier().weight.shape[0]
     weights = checksum(parameter.asnumpy() for parameter in network.get_parameters())
-    return OpenedEngine(forward, network if is_own else None, outputs, class_names, weights, notes)
+    opened = OpenedEngine(forward, network if is_own else None, outputs, class_names, weights, notes)
+    return _augmented(opened, config)
+
+
+def _augmented(opened: OpenedEngine, config: Config) -> OpenedEngine:
+    """Return the engine with test-time augmentation, if the options ask for it, and a note that says so."""
+    if not config.tta:
+        return opened
+    note = "tta: logits are averaged over each image and its horizontal flip"
+    return opened._replace(forward=with_flips(opened.forward), notes=[*opened.notes, note])
 
 
 def _model_forward(file: ModelFile, config: Config) -> tuple[Forward, str]:

@@ -10,11 +10,10 @@ from rich.console import Console
 
 from mindcv_shufflenet.data.open import open_data
 from mindcv_shufflenet.engines.open import find_source
-from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.evaluation.evaluate import measure
 from mindcv_shufflenet.evaluation.metrics import Metrics
 from mindcv_shufflenet.options.config import Config, parse_config
-from mindcv_shufflenet.options.names import DATASETS, traits_of
+from mindcv_shufflenet.options.names import traits_of
 from mindcv_shufflenet.options.tables import notes_on_options, read_by
 from mindcv_shufflenet.parallel.startup import set_up
 from mindcv_shufflenet.runtime.mode import mode_restored
@@ -79,11 +78,6 @@ def verify(options: Mapping[str, Any], *, console: Console | None = None) -> Ver
     """
     record = get_pretrained_cfg(resolve_alias(parse_config(options)).model)
     read = {name: value for name, value in options.items() if name in read_by("verify")}
-    if "dataset" not in read and record.dataset not in DATASETS:
-        raise UserError(
-            f"{record.name} is scored on {record.dataset}, which is no data set here: give --dataset folder and its"
-            " images in class folders"
-        )
     weights = {"model": record.name, "pretrained": not options.get("ckpt_path")}
     source = find_source({"dataset": record.dataset, **read, **weights})
     config = source.settled.config

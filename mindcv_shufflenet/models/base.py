@@ -6,12 +6,13 @@ from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import Normal
 
 from mindcv_shufflenet.errors import UserError, check_counts
 from mindcv_shufflenet.families.base import Layers, Plan
 from mindcv_shufflenet.models import layers
+from mindcv_shufflenet.models.stochastic_depth import DrawPaths, ResidualBlock, branch_rates
 
 # A part of a network: its cells, each of which reads the output of the one before it.
 Chain = tuple[nn.Cell, ...]
@@ -47,6 +48,10 @@ class Network(nn.Cell):
         options: the network options, by name.
         drop_rate: as given.
         default_drop_rate: of the family: what its source trains with.
+        has_auxiliary_outputs: of the family: whether a training network returns a tuple of logits, those of auxiliary
+            classifiers behind its own.
+        drop_path_rate: of the last block; :meth:`set_drop_path_rate` sets it.
+        path_rates: of each block that has a shortcut, likewise.
         feature_info: a list of :class:`FeatureInfo`, of the map of each stage.
         num_features: length of the vector that the classifier reads.
         stride: of the last map: an input of N pixels has a last map of N / stride, rounded up.
@@ -60,6 +65,7 @@ class Network(nn.Cell):
     head: Chain = ()
     classifier: nn.Cell
     default_drop_rate = 0.0
+    has_auxiliary_outputs = False
 
     def __init__(self, plan: Plan, drop_rate: float | None = None) -> None:
         super().__init__()
@@ -70,9 +76,19 @@ class Network(nn.Cell):
         self.options = dict(plan.options)
         self.drop_rate = drop_rate
         self.dropout = nn.Dropout(p=drop_rate) if drop_rate else None
+        self.drop_path_rate = 0.0
+        self.path_rates: tuple[float, ...] = ()
+        self.draw_paths = DrawPaths()
         self.feature_info = feature_info(plan.layers)
         self.num_features = plan.layers[plan.layers[-1].inputs[0]].channels
         self.stride = max(strides(plan.layers))
+
+    def inference_twin(self) -> "Network":
+        """Return a network that computes the same in inference once it has the same weights; its own are newly drawn.
+
+        Frozen parts, the drop path rate and BatchNorm over all ranks, which act in training alone, are not taken over.
+        """
+        return type(self)(self.plan, self.drop_rate)
 
     def create_classifier(self, num_classes: int) -> nn.Cell:
         """Return what makes the logits of the features, with newly drawn weights."""
@@ -97,13 +113,44 @@ class Network(nn.Cell):
         self.plan = replace(self.plan, num_classes=num_classes)
         self.compile_cache.clear()  # a graph that is compiled already holds the old layer
 
-    def forward_maps(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return the map ``[N, C, H / stride, W / stride]`` of each stage, of ``[N, in_channels, H, W]``."""
-        return run_stages(self.stages, x)
+    def set_drop_path_rate(self, rate: float) -> None:
+        """Let training leave residual branches out at random.
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """Return the last map ``[N, num_features, H / stride, W / stride]`` of ``[N, in_channels, H, W]``."""
-        return run(self.last, self.forward_maps(x)[-1])
+        Args:
+            rate: share of the images whose branch is left out in the last block; in those before it, it is less
+                (:func:`branch_rates`). 0: no branch is left out.
+
+        Raises:
+            UserError: the rate is out of bounds, or the network has no residual branch.
+        """
+        if not 0 <= rate < 1:
+            raise UserError(f"drop_path_rate={rate}: it must be at least 0 and below 1")
+        blocks = [cell for chain in self.stages for cell in chain if isinstance(cell, ResidualBlock)]
+        rates = branch_rates(blocks, rate)
+        if rate and not rates:
+            others = "give it residual=True, or " if "residual" in self.options else ""
+            raise UserError(
+                f"drop_path_rate={rate}: {self.plan.model} has no residual branch to leave out; {others}leave"
+                " drop_path_rate out"
+            )
+        self.drop_path_rate = rate
+        self.path_rates = rates
+        self.draw_paths = DrawPaths(rates if rate else ())
+        self.compile_cache.clear()  # a graph that is compiled already holds the old rates
+
+    def forward_maps(self, x: Tensor, path_mask: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Return the map ``[N, C, H / stride, W / stride]`` of each stage, of ``[N, in_channels, H, W]``.
+
+        Args:
+            x: normalised images.
+            path_mask: as :meth:`construct` takes.
+        """
+        paths = self.draw_paths(x) if path_mask is None else ops.split(path_mask, 1, axis=1)
+        return run_stages(self.stages, x, paths)
+
+    def forward_features(self, x: Tensor, path_mask: Tensor | None = None) -> Tensor:
+        """Return the last map ``[N, num_features, H / stride, W / stride]`` of what :meth:`forward_maps` takes."""
+        return run(self.last, self.forward_maps(x, path_mask)[-1])
 
     def forward_head(self, x: Tensor, pre_logits: bool = False, dropout_mask: Tensor | None = None) -> Tensor:
         """Return the logits ``[N, num_classes]`` of a last map.
@@ -120,15 +167,16 @@ class Network(nn.Cell):
             features = self.dropout(features)
         return features if pre_logits else self.classifier(features)
 
-    def construct(self, x: Tensor, dropout_mask: Tensor | None = None) -> Tensor:
+    def construct(self, x: Tensor, dropout_mask: Tensor | None = None, path_mask: Tensor | None = None) -> Tensor:
         """Return the logits ``[N, num_classes]`` of ``[N, in_channels, H, W]``.
 
         Args:
             x: normalised images.
             dropout_mask: ``[N, num_features]``, factors of what the classifier reads: 0 or 1 / (1 - drop_rate). A
                 training that can be resumed draws it itself; without one, MindSpore draws while training.
+            path_mask: ``[N, len(path_rates)]``, factors of the residual branches: 0 or 1 / (1 - rate); likewise.
         """
-        return self.forward_head(self.forward_features(x), False, dropout_mask)
+        return self.forward_head(self.forward_features(x, path_mask), False, dropout_mask)
 
     def extract_features(self, x: Tensor) -> dict[str, Tensor]:
         """Return the map of every stage, that of the last convolution and the pooled vector, out of one forward pass.
@@ -194,6 +242,7 @@ class FeatureExtractor(nn.Cell):
         self.channels = tuple(info.channels for info in self.feature_info)
         self.strides = tuple(info.stride for info in self.feature_info)
         self.stages = network.stages[: self.out_indices[-1] + 1]
+        self.draw_paths = network.draw_paths
         for position, cell in enumerate(cell for chain in self.stages for cell in chain):
             self.insert_child_to_cell(f"cell_{position}", cell)
         own = {parameter.name for parameter in self.get_parameters()}
@@ -202,7 +251,7 @@ class FeatureExtractor(nn.Cell):
 
     def construct(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps ``[N, C, H / stride, W / stride]`` of ``[N, in_channels, H, W]``."""
-        maps = run_stages(self.stages, x)
+        maps = run_stages(self.stages, x, self.draw_paths(x))
         return tuple([maps[index] for index in self.out_indices])
 
 
@@ -213,12 +262,23 @@ def run(chain: Chain, x: Tensor) -> Tensor:
     return x
 
 
-def run_stages(stages: tuple[Chain, ...], x: Tensor) -> tuple[Tensor, ...]:
-    """Return the output of each of several chains that follow one another."""
+def run_stages(stages: tuple[Chain, ...], x: Tensor, paths: tuple[Tensor, ...] = ()) -> tuple[Tensor, ...]:
+    """Return the output of each of several chains that follow one another.
+
+    Args:
+        stages: the chains.
+        x: input of the first one.
+        paths: what each block with a shortcut takes beside its input; none: nothing.
+    """
     maps: tuple[Tensor, ...] = ()
+    branch = 0
     for chain in stages:
         for cell in chain:
-            x = cell(x)
+            if paths and getattr(cell, "is_residual", False):
+                x = cell(x, paths[branch])
+                branch += 1
+            else:
+                x = cell(x)
         maps += (x,)
     return maps
 

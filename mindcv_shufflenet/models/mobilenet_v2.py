@@ -13,6 +13,7 @@ from mindcv_shufflenet.families.base import Plan
 from mindcv_shufflenet.families.mobilenet_v2 import Block, last_channels, stages
 from mindcv_shufflenet.models import layers
 from mindcv_shufflenet.models.base import Network
+from mindcv_shufflenet.models.stochastic_depth import ResidualBlock, add_branch
 
 
 def _conv_norm(
@@ -26,7 +27,7 @@ def _conv_norm(
     ]
 
 
-class InvertedResidual(nn.Cell):
+class InvertedResidual(ResidualBlock):
     """Expansion, depthwise convolution and linear bottleneck, with a shortcut where the map keeps its shape."""
 
     def __init__(self, block: Block) -> None:
@@ -37,9 +38,9 @@ class InvertedResidual(nn.Cell):
         depthwise = [*_conv_norm(inner, inner, 3, block.stride, groups=inner), nn.ReLU6()]
         self.layers = nn.SequentialCell(expand + depthwise + _conv_norm(inner, block.out_channels))
 
-    def construct(self, x: Tensor) -> Tensor:
+    def construct(self, x: Tensor, path: Tensor | None = None) -> Tensor:
         """Map ``[N, in_channels, H, W]`` to ``[N, out_channels, H / stride, W / stride]``."""
-        return x + self.layers(x) if self.is_residual else self.layers(x)
+        return add_branch(x, self.layers(x), path) if self.is_residual else self.layers(x)
 
 
 class MobileNetV2(Network):

@@ -11,9 +11,10 @@ from mindcv_shufflenet.families.base import Plan
 from mindcv_shufflenet.families.shufflenet_v1 import LAYOUTS, shuffle_order
 from mindcv_shufflenet.models import layers
 from mindcv_shufflenet.models.base import Network
+from mindcv_shufflenet.models.stochastic_depth import ResidualBlock, add_branch
 
 
-class Block(nn.Cell):
+class Block(ResidualBlock):
     """One unit of a stage (figure 2 b and c of the paper).
 
     With stride 1 the input is added to the main branch; with stride 2 its average pool is put beside it. The main
@@ -33,6 +34,7 @@ class Block(nn.Cell):
         layout = LAYOUTS[plan.options["layout"]]
         self.shuffle_first = layout.shuffle_first
         self.main_first = layout.main_first
+        self.is_residual = stride == 1
         middle = out_channels // 4
         main_out = out_channels if stride == 1 else out_channels - in_channels
         self.branch_main_1 = nn.SequentialCell(
@@ -49,7 +51,7 @@ class Block(nn.Cell):
         self.shuffle = layers.Reorder(order) if groups[1] > 1 else nn.Identity()
         self.relu = nn.ReLU()
 
-    def construct(self, x: Tensor) -> Tensor:
+    def construct(self, x: Tensor, path: Tensor | None = None) -> Tensor:
         """Map ``[N, in_channels, H, W]`` to ``[N, out_channels, H / stride, W / stride]``."""
         depthwise, norm1, conv, norm2 = self.branch_main_2
         x_main = self.branch_main_1(x)
@@ -59,7 +61,7 @@ class Block(nn.Cell):
             x_main = self.shuffle(norm1(depthwise(x_main)))
         x_main = conv(x_main)
         if self.branch_proj is None:
-            return self.relu(x + norm2(x_main))
+            return self.relu(add_branch(x, norm2(x_main), path))
         if self.main_first:
             return ops.concat((self.relu(norm2(x_main)), self.branch_proj(x)), axis=1)
         return layers.norm_relu_concat(self.branch_proj(x), x_main, norm2, self.relu)

@@ -11,6 +11,7 @@ from mindcv_shufflenet.families.base import Plan
 from mindcv_shufflenet.families.shufflenet_v2 import SE_REDUCTION
 from mindcv_shufflenet.models import layers
 from mindcv_shufflenet.models.base import Network
+from mindcv_shufflenet.models.stochastic_depth import ResidualBlock, add_branch
 
 
 class SqueezeExcitation(nn.Cell):
@@ -32,7 +33,7 @@ class SqueezeExcitation(nn.Cell):
         return x * ops.reshape(scale, (*x.shape[:2], 1, 1))
 
 
-class Block(nn.Cell):
+class Block(ResidualBlock):
     """One unit of a stage (figure 3 c and d of the paper).
 
     In a block that keeps the shape half of the channels pass untouched; in one that does not, the first of a stage,
@@ -96,10 +97,10 @@ class Block(nn.Cell):
             act(),
         )
         self.se = SqueezeExcitation(main_out) if se else None
-        self.has_shortcut = residual and keeps_shape
-        self.is_plain = not se and not self.has_shortcut
+        self.is_residual = residual and keeps_shape
+        self.is_plain = not se and not self.is_residual
 
-    def construct(self, x: Tensor) -> Tensor:
+    def construct(self, x: Tensor, path: Tensor | None = None) -> Tensor:
         """Map ``[N, in_channels, H, W]`` to ``[N, out_channels, H / stride, W / stride]``."""
         if self.branch_proj is not None:
             x_proj, x_main = self.branch_proj(x), x
@@ -116,8 +117,8 @@ class Block(nn.Cell):
         x_main = act2(norm3(x_main))
         if self.se is not None:
             x_main = self.se(x_main)
-        if self.has_shortcut:
-            x_main = x_main + shortcut
+        if self.is_residual:
+            x_main = add_branch(shortcut, x_main, path)
         if self.shuffle_first:
             return ops.concat((x_proj, x_main), axis=1)
         return layers.channel_shuffle_join(x_proj, x_main)

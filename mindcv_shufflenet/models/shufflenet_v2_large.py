@@ -9,6 +9,7 @@ from mindcv_shufflenet.families.base import Plan
 from mindcv_shufflenet.families.shufflenet_v2_large import EPSILON, block_name
 from mindcv_shufflenet.models import layers
 from mindcv_shufflenet.models.base import Network
+from mindcv_shufflenet.models.stochastic_depth import ResidualBlock, add_branch
 
 
 class Unit(nn.Cell):
@@ -30,7 +31,7 @@ class Unit(nn.Cell):
         return x if self.relu is None else self.relu(x)
 
 
-class Block(nn.Cell):
+class Block(ResidualBlock):
     """One block: the even channels pass or are projected, the odd ones go through the main branch.
 
     Args:
@@ -43,6 +44,7 @@ class Block(nn.Cell):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, groups: int, *, is_first: bool) -> None:
         super().__init__()
+        self.is_residual = not is_first
         half_in, half = in_channels // 2, out_channels // 2
         self.down = Unit(out_channels, out_channels) if stride == 2 else None
         self.proj = Unit(half_in, half, 3, stride, has_relu=False) if is_first else None
@@ -57,14 +59,14 @@ class Block(nn.Cell):
         )
         self.relu = nn.ReLU()
 
-    def construct(self, x: Tensor) -> Tensor:
+    def construct(self, x: Tensor, path: Tensor | None = None) -> Tensor:
         """Map ``[N, in_channels, H, W]`` to ``[N, out_channels, H / stride, W / stride]``."""
         passed, read = layers.channel_shuffle_split(x)
         x = self.branch_main(read)
         scale = self.se_block(layers.global_average(x))
         x = x * ops.reshape(scale, (*scale.shape, 1, 1))
         if self.proj is None:
-            x = read + x
+            x = add_branch(read, x, path)
         else:
             passed = self.proj(passed)
         x = self.relu(ops.concat((passed, x), axis=1))
@@ -93,9 +95,9 @@ class ShuffleNetV2Large(Network):
                 is_first = block == 0
                 blocks[block_name(stage, block)] = Block(channels, width, stride, variant.groups, is_first=is_first)
                 channels = width
-            stages.append(nn.SequentialCell(blocks))
-        self.features = nn.SequentialCell(stages)
+            stages.append(blocks)
+        self.features = nn.SequentialCell([nn.SequentialCell(blocks) for blocks in stages])
         self.conv_last = Unit(channels, variant.last, 3)
         self.classifier = self.create_classifier(plan.num_classes)
-        self.stages = ((self.first_conv, self.max_pool), *((stage,) for stage in stages))
+        self.stages = ((self.first_conv, self.max_pool), *(tuple(blocks.values()) for blocks in stages))
         self.last = (self.conv_last,)

@@ -19,6 +19,7 @@ from mindcv_shufflenet.options.names import traits_of
 from mindcv_shufflenet.options.option import option_of
 from mindcv_shufflenet.options.schema.augmentation import AugmentationOptions
 from mindcv_shufflenet.options.schema.data import DataOptions
+from mindcv_shufflenet.options.schema.distillation import DistillationOptions
 from mindcv_shufflenet.options.schema.loss import LossOptions
 from mindcv_shufflenet.options.schema.model import ModelOptions
 from mindcv_shufflenet.options.schema.optimizer import OptimizerOptions
@@ -32,6 +33,7 @@ from mindcv_shufflenet.options.yaml_text import read_table
 
 class Config(
     PrecisionOptions,
+    DistillationOptions,
     LossOptions,
     ScheduleOptions,
     OptimizerOptions,
@@ -92,9 +94,15 @@ class Config(
         return self
 
     @model_validator(mode="after")
+    def _compares_views(self) -> Self:
+        if self.loss == "JSD" and not self.aug_splits:
+            raise ValueError("loss=JSD compares views of an image: give aug_splits 3 and auto_augment augmix with it")
+        return self
+
+    @model_validator(mode="after")
     def _begins_or_goes_on(self) -> Self:
         if self.overwrite and self.resume_opt:
-            raise ValueError("overwrite begins a run anew and resume_opt goes on with one: give only one of them")
+            raise ValueError("overwrite starts a new run and resume_opt goes on with one: give only one of them")
         return self
 
     @model_validator(mode="after")
@@ -148,8 +156,10 @@ class Config(
         recipe = self.recipe()
         if traits_of(self.dataset).needs_folder:
             recipe["data_dir"] = os.path.abspath(self.data_dir)
-        if self.ckpt_path and "://" not in self.ckpt_path:
-            recipe["ckpt_path"] = os.path.abspath(self.ckpt_path)
+        for name in ("ckpt_path", "teacher"):
+            path = getattr(self, name)
+            if path and "://" not in path and (name == "ckpt_path" or os.path.exists(path)):
+                recipe[name] = os.path.abspath(path)
         return recipe
 
 

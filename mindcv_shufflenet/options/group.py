@@ -5,9 +5,9 @@ What holds for every option is checked here, what concerns several options of on
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 from mindcv_shufflenet.options.annotations import leaf_types
 from mindcv_shufflenet.options.option import option_of
@@ -72,12 +72,3 @@ class OptionGroup(BaseModel):
             return str(Path(value).expanduser()) if value.startswith("~") else value
         except RuntimeError:
             raise ValueError("there is no such user; write the path in full") from None
-
-    @model_validator(mode="after")
-    def _is_built(self) -> Self:
-        """Refuse values that are not built yet."""
-        for name, field in type(self).model_fields.items():
-            works, value = option_of(field).works, getattr(self, name)
-            if works is not None and value not in works:
-                raise ValueError(f"{name}={value} is not built yet; what works is {', '.join(map(str, works))}")
-        return self

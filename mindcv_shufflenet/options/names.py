@@ -1,9 +1,10 @@
 """The names that options choose from, once: data sets, optimizers, schedules, variants of networks, weights files.
 
-Rooms above attach the code to them (``data/datasets``, ``training/optim.py``, ``training/schedules.py``), and tests
+Rooms above attach the code to them (``data/datasets``, ``training/optimizers``, ``training/schedules.py``), and tests
 hold both sides equal. A data set that is registered at run time adds its name here.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 
@@ -30,6 +31,9 @@ DATASETS = {
     "imagenet": Traits(has_class_folders=True),
     "tiny_imagenet": Traits(),
     "cifar10": Traits(train_crop="padded"),
+    "cifar100": Traits(train_crop="padded"),
+    "mnist": Traits(train_crop="padded"),
+    "fashion_mnist": Traits(train_crop="padded"),
     "mindrecord": Traits(is_packed=True),
 }
 
@@ -50,21 +54,38 @@ CHANNEL_SHUFFLES = ("deinterleave", "interleave")
 TORCH_SUFFIXES = (".pth", ".pt")
 WEIGHTS_SUFFIXES = (".ckpt", ".safetensors", ".npz", ".onnx", *TORCH_SUFFIXES)
 
-# Names of optimizers: those that work, and those of mindcv that are not built yet.
-OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
-FURTHER_OPTIMIZERS = ("lion", "nadam", "adan", "rmsprop", "adagrad", "lamb")
+# The optimizers, and those options that only some of them read.
+OPTIMIZERS = {
+    "sgd": ("momentum", "use_nesterov"),
+    "momentum": ("momentum", "use_nesterov"),
+    "adam": ("eps", "use_nesterov"),
+    "adamw": ("eps",),
+    "lion": (),
+    "nadam": ("eps",),
+    "adan": ("eps",),
+    "rmsprop": ("momentum", "eps"),
+    "adagrad": (),
+    "lamb": ("eps",),
+}
 
-# Names of learning-rate schedules, likewise.
-SCHEDULES = (
-    "constant",
-    "cosine_decay",
-    "exponential_decay",
-    "linear_decay",
-    "polynomial_decay",
-    "step_decay",
-    "multi_step_decay",
-)
-FURTHER_SCHEDULES = ("one_cycle", "cyclic")
+# The schedules of the learning rate, likewise.
+SCHEDULES = {
+    "constant": (),
+    "cosine_decay": ("min_lr", "decay_epochs", "num_cycles", "cycle_decay"),
+    "exponential_decay": ("decay_rate",),
+    "linear_decay": ("min_lr", "decay_epochs"),
+    "polynomial_decay": ("decay_rate",),
+    "step_decay": ("decay_epochs", "decay_rate"),
+    "multi_step_decay": ("decay_rate", "multi_step_decay_milestones"),
+    "one_cycle": ("min_lr",),
+    "cyclic": ("min_lr", "num_cycles"),
+}
+
+
+def readers(option: str, table: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return the optimizers or schedules of a table that read an option."""
+    return tuple(name for name, options in table.items() if option in options)
+
 
 # Types of numbers in which a network is computed.
 PRECISIONS = ("fp32", "bf16", "int8")

@@ -51,7 +51,6 @@ class Option(NamedTuple):
         read_by: the verbs that read it.
         of: what it belongs to.
         needs: what it needs to have an effect; None: nothing.
-        works: the values that are built so far; None: all.
         mindcv: mindcv's default where it is another one, ``SAME``, or ``ABSENT`` where mindcv has no such option.
         is_common: whether it stands on the first page of ``--help``.
         is_path: whether it is the path of a file or folder.
@@ -63,7 +62,6 @@ class Option(NamedTuple):
     read_by: frozenset[str]
     of: Part
     needs: Needs | None
-    works: tuple[Any, ...] | None
     mindcv: Any
     is_common: bool
     is_path: bool
@@ -79,7 +77,6 @@ def option(
     read_by: str,
     of: Part = "run",
     needs: Needs | None = None,
-    works: tuple[Any, ...] | None = None,
     mindcv: Any = SAME,
     is_common: bool = False,
     is_path: bool = False,
@@ -98,7 +95,6 @@ def option(
         read_by=frozenset(read_by.split()),
         of=of,
         needs=needs,
-        works=works,
         mindcv=mindcv,
         is_common=is_common,
         is_path=is_path,

@@ -18,6 +18,7 @@ SYNONYMS = {
     "resume_from": "ckpt_path",
     "weight": "ckpt_path",
     "weights": "ckpt_path",
+    "aa": "auto_augment",
     "config_file": "config",
     "cfg": "config",
     "data": "data_dir",

@@ -24,7 +24,8 @@ def groups_of(schema: Schema = Config) -> dict[str, list[str]]:
     """Return the names of the options by the title of their group, which is the docstring of its class."""
     groups: dict[str, list[str]] = {}
     for group in reversed(schema.__mro__):
-        own = [name for name in schema.model_fields if name in get_annotations(group)]
+        annotated = get_annotations(group)
+        own = [name for name in schema.model_fields if name in annotated]
         if own:
             groups.setdefault((group.__doc__ or "").strip(), []).extend(own)
     return groups
@@ -71,7 +72,7 @@ def unread(verb: str, given: Collection[str], schema: Schema = Config) -> list[s
     """Return a line that names those of the given options that a verb does not read; none if it reads all."""
     names = read_by(verb, schema)
     others = [name for name in given if name not in names]
-    return [f"{verb} does not read {', '.join(others)}"] if others else []
+    return [f"{verb.replace('_', ' ')} does not read {', '.join(others)}"] if others else []
 
 
 def without_effect(config: OptionGroup, given: Collection[str], ranks: int = 1) -> list[str]:

@@ -12,13 +12,13 @@ from mindcv_shufflenet.options.tables import names_of, neutral
 from mindcv_shufflenet.parallel.group import current
 
 
-def compare_ranks(config: Config, images: Any, weights: int) -> None:
+def compare_ranks(config: Config, images: Any, weights: Any) -> None:
     """Wait for all ranks, and see that they are about to do the same.
 
     Args:
         config: the options.
-        images: identifies the images that are read; what JSON holds.
-        weights: a checksum of those that are used.
+        images: identifies the images that are read, as a value that JSON holds.
+        weights: identifies the weights that are used, as a value that JSON holds.
 
     Raises:
         UserError: the options, images or weights of a rank are not those of rank 0.

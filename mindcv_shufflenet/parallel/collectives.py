@@ -76,8 +76,8 @@ class AllRanks(nn.Cell):
     BatchNorm's moving statistics are averaged as well, so that all ranks keep one network.
 
     Args:
-        network: its parameters without gradients are the moving statistics.
         parameters: those with gradients, in the gradients' order.
+        statistics: BatchNorm's moving means and variances; none where all are frozen.
         ranks: number of ranks.
         wait: gives its input when all ranks have reached it.
 
@@ -86,12 +86,14 @@ class AllRanks(nn.Cell):
     Outputs: the mean gradients, the mean loss, the sum of the correct images, and the share of votes, over all ranks.
     """
 
-    def __init__(self, network: nn.Cell, parameters: Sequence[Parameter], ranks: int, wait: nn.Cell) -> None:
+    def __init__(
+        self, parameters: Sequence[Parameter], statistics: Sequence[Parameter], ranks: int, wait: nn.Cell
+    ) -> None:
         super().__init__(auto_prefix=False)
         self.ranks = ranks
         self.wait = wait
         self.map = ops.HyperMap()
-        self.statistics = ParameterTuple([weight for weight in network.get_parameters() if not weight.requires_grad])
+        self.statistics = ParameterTuple(statistics)
         shared = (*parameters, *self.statistics)
         self.mean = MeanOverRanks([parameter.shape for parameter in shared] + [()] * 3, ranks)
 
@@ -102,26 +104,28 @@ class AllRanks(nn.Cell):
     def construct(
         self, gradients: tuple[Tensor, ...], loss: Tensor, correct: Tensor, vote: Tensor
     ) -> tuple[tuple[Tensor, ...], Tensor, Tensor, Tensor]:
-        statistics = ops.depend(self.statistics, gradients)  # as the forward pass has left them
-        means = self.mean(gradients + statistics + (loss, correct, vote))
-        trained = len(gradients)
+        tensors, trained = gradients, len(gradients)
+        if self.statistics:
+            tensors += ops.depend(self.statistics, gradients)  # as the forward pass has left them
+        means = self.mean((*tensors, loss, correct, vote))
         loss, correct, vote = means[-3:]
-        loss = ops.depend(loss, self.map(ops.assign, self.statistics, means[trained:-3]))
+        if self.statistics:
+            loss = ops.depend(loss, self.map(ops.assign, self.statistics, means[trained:-3]))
         return means[:trained], loss, correct * self.ranks, vote
 
 
-def create_reduce(network: nn.Cell, parameters: Sequence[Parameter], device: str, ranks: int) -> nn.Cell:
+def create_reduce(parameters: Sequence[Parameter], statistics: Sequence[Parameter], device: str, ranks: int) -> nn.Cell:
     """Return what makes the gradients and figures of one rank those of all ranks.
 
     Args:
-        network: what is trained.
-        parameters: those of it that have gradients.
+        parameters: those of the network that have gradients.
+        statistics: its BatchNorms' means and variances that move.
         device: ``Ascend``, ``GPU`` or ``CPU``.
         ranks: number of ranks.
     """
     if ranks == 1:
         return OneRank()
-    return AllRanks(network, parameters, ranks, WaitForAll() if device == "CPU" else nn.Identity())
+    return AllRanks(parameters, statistics, ranks, WaitForAll() if device == "CPU" else nn.Identity())
 
 
 def _wait(x: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ prints one line and ends the whole job, even while a rank's main thread waits in
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import os
 import queue
 import socket
@@ -233,9 +234,23 @@ def summarise(reports: dict[int, tuple[str, int]], size: int) -> list[str]:
 _group = Group(World())
 
 
+# The group of a rank that works alone for a while.
+_own: contextvars.ContextVar[Group | None] = contextvars.ContextVar("own", default=None)
+
+
 def current() -> Group:
     """Return the group of this process."""
-    return _group
+    return _own.get() or _group
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Work for a while as if there were no other ranks, which wait at their next barrier."""
+    token = _own.set(Group(World()))
+    try:
+        yield
+    finally:
+        _own.reset(token)
 
 
 def join(world: World) -> Group:

@@ -13,7 +13,7 @@ from mindcv_shufflenet.parallel.group import Group, current
 from mindcv_shufflenet.parallel.rendezvous import JOIN_SECONDS
 from mindcv_shufflenet.parallel.world import MPIRUN, MSRUN, find_world
 from mindcv_shufflenet.runtime.cores import count_workers
-from mindcv_shufflenet.runtime.device import Machine, choose_device
+from mindcv_shufflenet.runtime.device import Machine, choose_device, use_device
 from mindcv_shufflenet.signals import held
 
 
@@ -37,7 +37,7 @@ def set_up(config: Config) -> tuple[Machine, list[str]]:
     device = choose_device(config.device_target)
     ms.set_context(mode=ms.GRAPH_MODE if config.mode == 0 else ms.PYNATIVE_MODE)
     if not group.is_connected:  # after that the device cannot be set again
-        ms.set_device(device, *([] if device == "CPU" or group.world.size == 1 else [group.world.local_rank]))
+        use_device(device, *([] if device == "CPU" or group.world.size == 1 else [group.world.local_rank]))
         if group.world.launcher == MSRUN or group.world.size > 1:
             with held():  # its threads must not take the signals that the training looks for
                 _connect(device, group)

@@ -1,5 +1,8 @@
 """BatchNorm over the images of all ranks."""
 
+from collections.abc import Collection, Mapping
+from typing import Any
+
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
@@ -15,6 +18,7 @@ class SyncBatchNorm(nn.Cell):
         ranks: how many ranks there are, each with as many images.
     """
 
+    use_batch_statistics = None  # nn.BatchNorm2d's name: those of the batch in training, the moving ones in inference
     keeps_float32 = True  # moving statistics in float16 would be rounded at every step, and not move
 
     def __init__(self, norm: nn.BatchNorm2d, ranks: int) -> None:
@@ -46,23 +50,34 @@ class SyncBatchNorm(nn.Cell):
         ops.assign(moving, moving + (value - moving) * self.share_of_new)
 
 
-def synchronise_batch_norm(network: nn.Cell, device: str, ranks: int) -> None:
-    """Replace every BatchNorm of a network by one over all ranks, with the same parameters.
+def synchronise_batch_norm(network: nn.Cell, norms: Collection[nn.BatchNorm2d], device: str, ranks: int) -> None:
+    """Replace BatchNorms of a network by such over all ranks, with the same parameters.
 
     Args:
         network: changed in place.
+        norms: which to replace.
         device: on ``Ascend``, the one that has it, MindSpore's own ``nn.SyncBatchNorm`` is used (not run here).
         ranks: how many ranks there are; one leaves the network as it is.
     """
     if ranks == 1:
         return
-    for name, cell in network.name_cells().items():
-        if isinstance(cell, nn.BatchNorm2d):
-            network._cells[name] = _mindspores_own(cell) if device == "Ascend" else SyncBatchNorm(cell, ranks)
-        else:
-            synchronise_batch_norm(cell, device, ranks)
-    if isinstance(network, nn.SequentialCell):
-        network.cell_list = list(network.cells())
+    cells = [cell for _, cell in network.cells_and_names()]
+    own = {norm: _mindspores_own(norm) if device == "Ascend" else SyncBatchNorm(norm, ranks) for norm in norms}
+    for cell in cells:
+        for name, child in cell.name_cells().items():
+            cell._cells[name] = own.get(child, child)
+        if isinstance(cell, nn.SequentialCell):
+            cell.cell_list = list(cell.cells())
+        for name, value in vars(cell).items():
+            if isinstance(value, tuple):  # a chain of cells, or several
+                vars(cell)[name] = _exchanged(value, own)
+
+
+def _exchanged(value: Any, own: Mapping[nn.Cell, nn.Cell]) -> Any:
+    """Return a value, or nested tuples of values, with some cells exchanged for others."""
+    if isinstance(value, tuple):
+        return tuple([_exchanged(part, own) for part in value])
+    return own.get(value, value) if isinstance(value, nn.Cell) else value
 
 
 def _mindspores_own(norm: nn.BatchNorm2d) -> nn.SyncBatchNorm:

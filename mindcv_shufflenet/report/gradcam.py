@@ -4,8 +4,6 @@ Source: Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks
 arXiv:1610.02391, equations 1 and 2.
 """
 
-import io
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from matplotlib.figure import Figure
 from mindspore import Tensor, nn, ops
 from PIL import Image
 
-from mindcv_shufflenet.storage.files import atomic_write
+from mindcv_shufflenet.report.figures import any_script, save
 
 
 def grad_cam(network: nn.Cell, image: np.ndarray, index: int) -> np.ndarray:
@@ -57,6 +55,12 @@ def draw(
     Raises:
         UserError: the file cannot be written.
     """
+    with any_script():
+        figure = _figure(pixels, heat, classes, title)
+        save(figure, path, "Grad-CAM", dpi=100)
+
+
+def _figure(pixels: np.ndarray, heat: np.ndarray, classes: Sequence[tuple[str, float]], title: str) -> Figure:
     height, width = pixels.shape[:2]
     smooth = np.asarray(Image.fromarray(heat).resize((width, height), Image.Resampling.BICUBIC))
     figure = Figure(figsize=(12, 4), layout="constrained")
@@ -78,12 +82,7 @@ def draw(
     axes[2].set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
     axes[2].set_xlabel("probability")
     axes[2].spines[["top", "right"]].set_visible(False)
-    picture = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # a name in a script that the font has not
-        figure.savefig(picture, format="png", dpi=100)
-    with atomic_write(path) as file:
-        file.write(picture.getvalue())
+    return figure
 
 
 def _short(label: str) -> str:

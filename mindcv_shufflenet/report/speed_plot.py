@@ -1,6 +1,5 @@
 """A plot of accuracy against speed: one point a network, one panel an engine, precision and batch size."""
 
-import io
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import LogLocator, NullLocator
 from matplotlib.transforms import Bbox
 
-from mindcv_shufflenet.storage.files import atomic_write
+from mindcv_shufflenet.report.figures import is_titled, save
 
 # What the metadata of a plot say.
 _TITLE = "shufflenet benchmark"
@@ -82,18 +81,13 @@ def draw(path: str | Path, panels: Mapping[str, Sequence[Point]], machine: str) 
     figure.draw_without_rendering()  # fixes the places of the axes, which those of the names depend on
     for axes, points in zip(figure.axes, panels.values(), strict=True):
         _name_points(axes, points, colours, renderer)
-    picture = io.BytesIO()
     with rc_context({"svg.fonttype": "none"}):  # texts that can be searched
-        figure.savefig(picture, format=Path(path).suffix[1:].lower(), metadata={"Title": _TITLE})
-    with atomic_write(Path(path).resolve()) as file:
-        file.write(picture.getvalue())
+        save(figure, path, _TITLE)
 
 
 def is_plot(path: Path) -> bool:
     """Return whether a file is empty, or an earlier plot."""
-    with open(path, "rb") as file:
-        start = file.read(2000)
-    return not start or _TITLE.encode() in start
+    return is_titled(path, _TITLE)
 
 
 def _fill(axes: Axes, title: str, points: Sequence[Point], colours: Mapping[str, Any]) -> None:

@@ -43,6 +43,27 @@ def choose_device(wanted: str) -> str:
     raise UserError(f"device_target={wanted}: no such device here; use --device_target CPU or auto")
 
 
+def use_device(device: str, *number: int) -> None:
+    """Make MindSpore compute on a device.
+
+    Args:
+        device: ``Ascend``, ``GPU`` or ``CPU``.
+        number: of the device, where there are several; none: MindSpore's choice.
+
+    Raises:
+        UserError: MindSpore has computed on another device before, and cannot change it.
+    """
+    running = ms.get_context("device_target")
+    try:
+        ms.set_device(device, *number)
+    except RuntimeError as error:  # something was computed before, as in a notebook
+        if running != device or number:
+            raise UserError(
+                f"MindSpore has computed on {running} in this process, which fixes the device: start Python anew, or"
+                f" give device_target={running}"
+            ) from error
+
+
 def _is_available(device: str) -> bool:
     """Whether a device is there, without the pages that MindSpore logs where it is not."""
     before = logging.root.manager.disable

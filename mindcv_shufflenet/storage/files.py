@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 import time
 import zlib
@@ -101,6 +102,17 @@ def publish(temporary: Path, path: Path) -> None:
     _sync(path.parent)
 
 
+def begins_with(path: Path, marker: bytes, within: int = 0) -> bool:
+    """Return whether a file is empty, or its marker begins within the first ``within`` bytes or right after them.
+
+    It tells an earlier result, which a new one may replace, from a file of somebody else.
+    """
+    with suppress(OSError), open(path, "rb") as file:
+        start = file.read(within + len(marker))
+        return not start or marker in start
+    return False
+
+
 def is_writable(folder: Path) -> bool:
     """Return whether a folder is there and takes a new file; a try leaves nothing behind."""
     try:
@@ -171,6 +183,17 @@ def exclusive(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def is_same(before: os.stat_result, path: Path) -> bool:
+    """Whether a file, or a folder, is still the one that it was; what a folder holds does not matter."""
+    try:
+        now = path.stat()
+    except OSError:
+        return False
+    if stat.S_ISDIR(now.st_mode):
+        return os.path.samestat(before, now)
+    return (before.st_size, before.st_mtime_ns) == (now.st_size, now.st_mtime_ns)
 
 
 @contextmanager

@@ -19,9 +19,13 @@ OPTIONS_FILE = "config.yaml"
 CLASSES_FILE = "classes.json"
 SPLIT_FILE = "split.json"
 LOG_FILE = "log.csv"
+REPORT_FILE = "report.html"
+# The tables beside a report: confusion matrices of the validation and of the training images, figures of each class.
+CONFUSION_FILE, TRAIN_CONFUSION_FILE, CLASS_SCORES_FILE = "confusion.csv", "confusion_train.csv", "per_class.csv"
+_REPORT = (REPORT_FILE, CONFUSION_FILE, TRAIN_CONFUSION_FILE, CLASS_SCORES_FILE)
 # What follows the model in the name of its training state.
 _STATE_ENDING = "-last.state"
-_CHECKPOINT = re.compile(r"(?P<model>.+)-(?:(?P<word>best|last)|(?P<epoch>\d{1,6})_(?P<steps>\d{1,12}))\.ckpt")
+_CHECKPOINT = re.compile(r"(?P<model>.+)-(?:(?P<word>best|last|ema)|(?P<epoch>\d{1,6})_(?P<steps>\d{1,12}))\.ckpt")
 
 _TEXTS = (OPTIONS_FILE, CLASSES_FILE, SPLIT_FILE, LOG_FILE)
 
@@ -80,7 +84,7 @@ class CheckpointName(NamedTuple):
 
     Attributes:
         model: whose weights it holds.
-        word: ``best`` or ``last``; None for a numbered checkpoint.
+        word: ``best``, ``last`` or ``ema``; None for a numbered checkpoint.
         epoch: of a numbered checkpoint, else None.
         steps: of one epoch, likewise.
     """
@@ -130,6 +134,24 @@ class RunDirectory:
         """The table of the epochs."""
         return self.folder / LOG_FILE
 
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of TensorBoard's files."""
+        return self.folder / "tensorboard"
+
+    def events(self, model: str, second: int) -> Path:
+        """A file of TensorBoard's scalars, begun at a second."""
+        return self.tensorboard / _events_name(model, str(second))
+
+    def event_files(self, model: str) -> list[Path]:
+        """Return the files of TensorBoard's scalars that are there."""
+        return sorted(self.tensorboard.glob(_events_name(glob.escape(model), "[0-9]*")))
+
+    @property
+    def report(self) -> Path:
+        """The report, HTML."""
+        return self.folder / REPORT_FILE
+
     def best(self, model: str) -> Path:
         """The weights of the epoch with the highest validation top-1."""
         return self.folder / f"{model}-best.ckpt"
@@ -138,13 +160,17 @@ class RunDirectory:
         """The weights of the last epoch."""
         return self.folder / f"{model}-last.ckpt"
 
+    def ema(self, model: str) -> Path:
+        """The moving average of the weights after the last epoch."""
+        return self.folder / f"{model}-ema.ckpt"
+
     def state(self, model: str) -> Path:
         """Everything that is needed to resume."""
         return self.folder / f"{model}{_STATE_ENDING}"
 
-    def numbered(self, model: str, epoch: int | str, steps: int | str) -> Path:
-        """The weights of an epoch of so many steps, named as in mindcv."""
-        return self.folder / f"{model}-{epoch}_{steps}.ckpt"
+    def numbered(self, model: str, epoch: int, steps: int) -> Path:
+        """The weights of an epoch of so many steps."""
+        return self.folder / numbered_name(model, str(epoch), str(steps))
 
     def states(self) -> dict[str, Path]:
         """Return the training states that are there, by model."""
@@ -157,8 +183,8 @@ class RunDirectory:
 
     def numbered_files(self, model: str, epoch: int | None = None) -> list[Path]:
         """Return the numbered checkpoints that are there, of one epoch or of all, whatever their number of steps."""
-        pattern = self.numbered(glob.escape(model), "[0-9]*" if epoch is None else epoch, "[0-9]*")
-        return sorted(self.folder.glob(pattern.name))
+        pattern = numbered_name(glob.escape(model), "[0-9]*" if epoch is None else str(epoch), "[0-9]*")
+        return sorted(self.folder.glob(pattern))
 
     def files(self, model: str) -> list[Path]:
         """Return the files of a run of a model that are there."""
@@ -169,9 +195,15 @@ class RunDirectory:
             self.log,
             self.state(model),
             self.last(model),
+            self.ema(model),
             self.best(model),
         )
-        return [path for path in paths if os.path.lexists(path)] + self.numbered_files(model)
+        there = [path for path in paths if os.path.lexists(path)]
+        return there + self.numbered_files(model) + self.event_files(model)
+
+    def report_files(self) -> list[Path]:
+        """Return the files of the run's report that are there."""
+        return [path for path in (self.folder / name for name in _REPORT) if path.is_file()]
 
     @property
     def is_run(self) -> bool:
@@ -194,6 +226,16 @@ class RunDirectory:
             if content is None and path.is_file()
         ]
         return RunRecord(self.folder, options, classes, notes, held_out)
+
+
+def _events_name(model: str, second: str) -> str:
+    """The name of a file of TensorBoard's scalars, which knows it by the first words; or a pattern of such names."""
+    return f"events.out.tfevents.{second}.{model}"
+
+
+def numbered_name(model: str, epoch: str, steps: str) -> str:
+    """Return the name of a numbered checkpoint, as mindcv has it; or a pattern of such names."""
+    return f"{model}-{epoch}_{steps}.ckpt"
 
 
 def is_run_file(name: str) -> bool:

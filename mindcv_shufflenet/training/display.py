@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mindcv_shufflenet.training.state import Row
+from mindcv_shufflenet.training.record.state import Row
 
 
 class Display:
@@ -37,8 +37,9 @@ class Display:
             detail = f"epoch {epoch + 1}/{self.epochs}  loss {loss:.3f}  {images_per_second:.0f} images/s"
             self.bar.update(self.task, completed=done, detail=detail)
 
-    def epoch(self, row: Row, is_best: bool, seconds_left: float) -> None:
-        """Write the line of a finished epoch."""
+    def epoch(self, row: Row, is_best: bool, mean_seconds: float) -> None:
+        """Write the line of a finished epoch, with the time that those to come take at so many seconds each."""
+        seconds_left = mean_seconds * (self.epochs - row.epoch)
         width = len(str(self.epochs))
         parts = [
             f"epoch {row.epoch:{width}}/{self.epochs}",
@@ -46,8 +47,9 @@ class Display:
             f"train loss {row.train_loss:.3f} top-1 {row.train_top1:.2f} %",
         ]
         if row.val_top1 is not None:
+            average = f" (average {row.ema_top1:.2f} %)" if row.ema_top1 is not None else ""
             best = " (best)" if is_best else ""
-            parts.append(f"val loss {row.val_loss:.3f} top-1 {row.val_top1:.2f} %{best}")
+            parts.append(f"val loss {row.val_loss:.3f} top-1 {row.val_top1:.2f} %{average}{best}")
         parts += [f"{row.images_per_second:.0f} images/s", f"{clock(seconds_left)} left"]
         self.console.print("  ".join(parts))
 

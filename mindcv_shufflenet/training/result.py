@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.storage.run_directory import RunDirectory
-from mindcv_shufflenet.training.state import Progress
+from mindcv_shufflenet.training.record.state import Progress
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class TrainResult:
         last_checkpoint: the weights of the last epoch.
         training_state: everything that is needed to resume.
         log: the table of the epochs, CSV.
+        report: the page with curves, confusion matrices and calibration, HTML.
     """
 
     model: str
@@ -33,6 +34,7 @@ class TrainResult:
     last_checkpoint: Path | None
     training_state: Path | None
     log: Path | None
+    report: Path | None
 
 
 def result_of(config: Config, folder: Path, progress: Progress) -> TrainResult:
@@ -52,4 +54,5 @@ def result_of(config: Config, folder: Path, progress: Progress) -> TrainResult:
         last_checkpoint=found(directory.last(model)),
         training_state=found(directory.state(model)),
         log=found(directory.log),
+        report=found(directory.report),
     )

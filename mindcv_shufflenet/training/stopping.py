@@ -3,14 +3,16 @@
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import NamedTuple
 
 from mindspore import Tensor
 
 from mindcv_shufflenet import signals
+from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.parallel.group import Group
 from mindcv_shufflenet.parallel.vote import Vote
-from mindcv_shufflenet.training.state import Progress
+from mindcv_shufflenet.training.record.state import Progress
 
 
 class Reason(NamedTuple):
@@ -24,7 +26,7 @@ class Rule:
     """One rule that may stop a training; a subclass answers one of the two questions."""
 
     def is_over(self, _progress: Progress) -> bool:
-        """Whether the training is complete. Asked between epochs; all ranks answer alike."""
+        """Whether the training is complete. Asked between epochs, and the first rank's answer counts."""
         return False
 
     def reason(self) -> Reason | None:
@@ -40,6 +42,49 @@ class EpochsDone(Rule):
 
     def is_over(self, progress: Progress) -> bool:
         return progress.epoch >= self.epochs
+
+
+class EarlyStopping(Rule):
+    """Stops when the best validation top-1 has not risen for some epochs, after an epoch that was validated.
+
+    Args:
+        epochs: how many; 0: never.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def is_over(self, progress: Progress) -> bool:
+        if not self.epochs or not progress.best_epoch or progress.rows[-1].val_top1 is None:
+            return False
+        return progress.epoch - max(progress.best_epoch, progress.patient_from) >= self.epochs
+
+
+def ends(config: Config) -> list[Rule]:
+    """Return the rules by which a training is complete."""
+    return [EpochsDone(config.epoch_size), EarlyStopping(config.early_stopping)]
+
+
+def is_complete(config: Config, progress: Progress) -> bool:
+    """Whether nothing is left to train."""
+    return any(rule.is_over(progress) for rule in ends(config))
+
+
+def given_more_epochs(progress: Progress, stopped: Config, now: Config) -> Progress:
+    """Let early stopping count anew where it had ended a training that now has more epochs."""
+    is_extended = EarlyStopping(stopped.early_stopping).is_over(progress) and now.epoch_size > stopped.epoch_size
+    return replace(progress, patient_from=progress.epoch) if is_extended else progress
+
+
+def describe_end(config: Config, progress: Progress) -> str:
+    """Say why a training is complete."""
+    if progress.epoch < config.epoch_size:
+        return (
+            f"early_stopping ended the training after epoch {progress.epoch} of {config.epoch_size}: the best top-1,"
+            f" {progress.best_top1:.3f} %, is of epoch {progress.best_epoch}"
+        )
+    more = f" (the run has {progress.epoch})" if progress.epoch > config.epoch_size else ""
+    return f"all {config.epoch_size} epochs are done{more}"
 
 
 class SignalReceived(Rule):
@@ -76,8 +121,8 @@ class Stopping:
         self.wish: Reason | None = None
 
     def is_over(self, progress: Progress) -> bool:
-        """Whether the training is complete after the present epoch."""
-        return any(rule.is_over(progress) for rule in self.rules)
+        """Whether the training is complete after the present epoch, as the first rank sees it."""
+        return bool(self.group.gather(any(rule.is_over(progress) for rule in self.rules))[0])
 
     @property
     def needs_step(self) -> bool:

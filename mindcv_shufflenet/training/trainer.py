@@ -1,23 +1,26 @@
 """The training loop."""
 
+import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-import numpy as np
 from mindspore import Tensor
 
 from mindcv_shufflenet.data.loader import Batch, Loader
 from mindcv_shufflenet.errors import Interrupted, RunError
-from mindcv_shufflenet.evaluation.evaluator import Observer
-from mindcv_shufflenet.evaluation.metrics import Metrics
+from mindcv_shufflenet.evaluation.evaluator import Scored
 from mindcv_shufflenet.parallel.group import Group
 from mindcv_shufflenet.training.display import Display
-from mindcv_shufflenet.training.dropout import DropoutMasks
-from mindcv_shufflenet.training.recorder import Recorder
-from mindcv_shufflenet.training.state import Progress, Row, weights_checksum
+from mindcv_shufflenet.training.masks import Masks
+from mindcv_shufflenet.training.record.recorder import Recorder
+from mindcv_shufflenet.training.record.state import Progress, Row, weights_checksum
 from mindcv_shufflenet.training.stopping import Stopping
+from mindcv_shufflenet.training.updates import Updates
+from mindcv_shufflenet.training.validation import Scores, Validation
+
+_logger = logging.getLogger(__name__)
 
 # Seconds after which a progress bar shows the present step, whatever the log interval.
 _BAR_SECONDS = 0.5
@@ -29,50 +32,45 @@ class Trainer:
     Args:
         step: one training step, as :class:`training.step.TrainStep`.
         loader: the training images.
-        rates: learning rate of each step, ``[steps]``.
-        masks: dropout masks of each step.
-        validate: gives the metrics of the network as it is, and calls what it is given after each batch; None: no
-            validation.
+        updates: which steps end with an update, and its learning rate.
+        masks: of dropout and stochastic depth in each step.
+        validation: of the weights; None: there is none.
         recorder: writes the files.
         display: shows the progress.
         stopping: says when to stop.
         group: the ranks that train together.
-        epochs: of the whole training; the last one is always validated.
-        val_interval: epochs from one validation to the next.
+        judge: gives a line for each thing that the rows of the epochs so far show to be wrong.
         log_interval: steps from one look at the loss to the next.
     """
 
     def __init__(
         self,
-        step: Callable[..., tuple[Tensor, Tensor, Tensor]],
+        step: Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]],
         loader: Loader,
-        rates: np.ndarray,
-        masks: DropoutMasks,
-        validate: Callable[[Observer], Metrics] | None,
+        updates: Updates,
+        masks: Masks,
+        validation: Validation | None,
         recorder: Recorder,
         display: Display,
         stopping: Stopping,
         group: Group,
-        *,
-        epochs: int,
-        val_interval: int = 1,
+        judge: Callable[[Sequence[Row]], list[str]] = lambda _: [],
         log_interval: int = 100,
     ) -> None:
         self.step = step
         self.loader = loader
-        self.rates = rates
+        self.updates = updates
         self.masks = masks
-        self.validate = validate
+        self.validation = validation
         self.recorder = recorder
         self.display = display
         self.stopping = stopping
         self.group = group
-        self.epochs = epochs
-        self.val_interval = val_interval
+        self.judge = judge
         self.log_interval = log_interval
         self.progress = Progress()
-        # losses and hits of steps that the device may still be working on
-        self.unread: list[tuple[Tensor, Tensor, int]] = []
+        # loss, hits and left-out updates of steps that the device may still be working on, and their images
+        self.unread: list[tuple[Tensor, Tensor, Tensor, int]] = []
         self.clock = 0.0
 
     def run(self, progress: Progress) -> Progress:
@@ -92,11 +90,14 @@ class Trainer:
         with self.display.running(self._steps_done()):
             while not self.stopping.is_over(progress):
                 self.clock = time.perf_counter()
+                skipped = progress.skipped
                 self._train_epoch()
+                if progress.skipped > skipped:
+                    _logger.info("%d update(s) left out: their gradients overflowed", progress.skipped - skipped)
                 self._check_equality()
                 train_seconds = progress.seconds
-                metrics = self._validate() if self.validate and self._is_due() else None
-                self._finish_epoch(metrics, train_seconds)
+                scores = self._validate()
+                self._finish_epoch(scores, train_seconds)
         return progress
 
     def _train_epoch(self) -> None:
@@ -112,15 +113,17 @@ class Trainer:
 
     def _train_step(self, batch: Batch) -> None:
         images = len(batch.label)
-        mask = self.masks.draw(images, self._steps_done())
-        loss, correct, stop = self.step(
+        masks = [None if mask is None else Tensor(mask) for mask in self.masks.draw(images, self._steps_done())]
+        is_update = self.updates.ends_group(self.progress.step)
+        loss, correct, stop, skipped = self.step(
             Tensor(batch.image),
             Tensor(batch.label),
-            None if mask is None else Tensor(mask),
+            *masks,
             self.stopping.ballot(),
+            is_update,
         )
         self.stopping.count(stop)
-        self.unread.append((loss, correct, images * self.group.world.size))
+        self.unread.append((loss, correct, skipped, images * self.group.world.size))
         self.progress.step += 1
 
     def _bar_is_late(self) -> bool:
@@ -130,13 +133,14 @@ class Trainer:
     def _read_losses(self) -> None:
         """Add up the losses and hits that the device has computed; a loss that is not a number ends the run."""
         progress = self.progress
-        for loss, correct, images in self.unread:
+        for loss, correct, skipped, images in self.unread:
             value = float(loss.asnumpy())
             if not math.isfinite(value):
                 raise self.recorder.diverged(f"the loss became {value} in epoch {progress.epoch + 1}")
             progress.loss_sum += value * images
             progress.correct += round(float(correct.asnumpy()))
             progress.seen += images
+            progress.skipped += round(float(skipped.asnumpy()))
         self._count_time()
         if self.unread:
             speed = progress.seen / progress.seconds
@@ -165,7 +169,7 @@ class Trainer:
         Raises:
             RunError: they differ; nothing is written.
         """
-        sums = self.group.gather(weights_checksum(self.recorder.step))
+        sums = self.group.gather(weights_checksum(self.recorder.step.state_parameters()))
         if len(set(sums)) > 1:
             rank = next(rank for rank, value in enumerate(sums) if value != sums[0])
             raise RunError(
@@ -174,45 +178,48 @@ class Trainer:
                 f" {self.recorder.state} holds the last state that was saved"
             )
 
-    def _finish_epoch(self, metrics: Metrics | None, train_seconds: float) -> None:
+    def _finish_epoch(self, scores: Scores | None, train_seconds: float) -> None:
         """Log and save a finished epoch."""
+        metrics, average = scores or (None, None)
         progress = self.progress
         self._count_time()
         self.recorder.mend(progress)
         row = Row(
             epoch=progress.epoch + 1,
             step=self._steps_done(),
-            lr=float(self.rates[self._steps_done() - 1]),
+            lr=self.updates.last_rate(progress.epoch + 1),
             train_loss=progress.loss_sum / progress.seen,
             train_top1=100 * progress.correct / progress.seen,
             val_loss=metrics.loss if metrics else None,
             val_top1=metrics.top1 if metrics else None,
             val_top5=metrics.top5 if metrics else None,
-            ema_top1=None,
+            ema_top1=average.top1 if average else None,
             images_per_second=round(progress.seen / train_seconds, 1),
             seconds=round(progress.seconds, 2),
         )
         is_best = False
-        if metrics and (progress.best_top1 is None or metrics.top1 > progress.best_top1):
+        if scores and (progress.best_top1 is None or scores.top1 > progress.best_top1):
             is_best = True
-            progress.best_top1, progress.best_epoch = metrics.top1, progress.epoch + 1
+            progress.best_top1, progress.best_epoch = scores.top1, progress.epoch + 1
         progress.rows.append(row)
         progress.start_epoch()
-        self.recorder.end_epoch(progress, is_best)
+        self.recorder.end_epoch(progress, is_best, scores is not None and scores.is_average_better)
         mean = sum(done.seconds for done in progress.rows) / len(progress.rows)
-        self.display.epoch(row, is_best, mean * (self.epochs - progress.epoch))
+        self.display.epoch(row, is_best, mean)
+        for line in self.judge(progress.rows):
+            _logger.warning(line)
 
-    def _validate(self) -> Metrics:
-        """Validate; ranks that cannot agree to stop meanwhile save their state before."""
-        assert self.validate
+    def _validate(self) -> Scores | None:
+        """Validate the epoch if it is due; ranks that cannot agree to stop meanwhile save their state before."""
+        if self.validation is None or not self.validation.is_due(self.progress.epoch + 1):
+            return None
         if self.stopping.needs_step:
             self.recorder.save_state(self.progress)
-        return self.validate(lambda _: self._stop_if_due())
 
-    def _is_due(self) -> bool:
-        """Whether the present epoch is validated."""
-        epoch = self.progress.epoch + 1
-        return epoch % self.val_interval == 0 or epoch == self.epochs
+        def observe(_: Scored) -> None:
+            self._stop_if_due()
+
+        return self.validation.run(observe)
 
     def _steps_done(self) -> int:
         return self.progress.epoch * len(self.loader) + self.progress.step

@@ -18,22 +18,41 @@ from mindcv_shufflenet.weights.protobuf import check_entries
 from mindcv_shufflenet.weights.sets import Content
 
 
-def save_checkpoint(network: nn.Cell, path: str | os.PathLike[str], metadata: Metadata | None = None) -> None:
-    """Write the network's parameters and BatchNorm statistics so that a reader never finds half a file.
+def save_checkpoint(weights: nn.Cell | Arrays, path: str | os.PathLike[str], metadata: Metadata | None = None) -> None:
+    """Write parameters and BatchNorm statistics so that a reader never finds half a file.
+
+    Args:
+        weights: a network, or arrays by their names.
+        path: of the file.
+        metadata: what the file says of its network; None: nothing.
 
     Raises:
         UserError: the file cannot be written.
     """
     with atomic_path(path) as temporary:
-        _save(network, temporary, metadata.dump() if metadata else None)
+        write_checkpoint(weights, temporary, metadata.dump() if metadata else None)
 
 
-def write_checkpoint(arrays: Arrays, path: Path, metadata: str | None) -> None:
-    """Write arrays as a checkpoint under the names that they have."""
-    _save([{"name": name, "data": Tensor(value)} for name, value in arrays.items()], path, metadata)
+def change_metadata(path: Path, metadata: Metadata) -> None:
+    """Write a checkpoint of ours again with other metadata; its parameters stay, bit for bit.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    with _silence():
+        entries = ms.load_checkpoint(str(path), crc_check=True)
+    arrays = {name: value.asnumpy() for name, value in entries.items() if isinstance(value, Parameter)}
+    with atomic_path(path) as temporary:
+        write_checkpoint(arrays, temporary, metadata.dump())
 
 
-def _save(content: nn.Cell | list[dict[str, Any]], path: Path, metadata: str | None) -> None:
+def write_checkpoint(weights: nn.Cell | Arrays, path: Path, metadata: str | None) -> None:
+    """Write parameters as a checkpoint under the names that they have."""
+    content: nn.Cell | list[dict[str, Any]]
+    if isinstance(weights, nn.Cell):
+        content = weights
+    else:
+        content = [{"name": name, "data": Tensor(value)} for name, value in weights.items()]
     # MindSpore puts its own suffix behind any other name.
     own = path.with_name(f"{path.name}.ckpt") if path.suffix != ".ckpt" else path
     try:
@@ -63,10 +82,12 @@ def read_checkpoint(path: Path) -> Content:
 def _is_of_optimizer(name: str, arrays: Arrays) -> bool:
     """Whether a parameter is an optimizer's: a counter, or ``KIND.NAME`` beside the parameter ``NAME``.
 
-    MindSpore's optimizers clone each parameter under a prefix of their own (``moments.``, ``adam_m.``, ``lamb_v.``).
+    MindSpore's and mindcv's optimizers clone each parameter under a prefix of their own (``moments.``, ``adam_m.``,
+    ``lamb_v.``); the experimental NAdam has ``mu_product_`` in front of its name.
     """
     kind, _, rest = name.partition(".")
-    return not rest or (rest in arrays and kind != "ema")
+    is_product = name.startswith("mu_product_") and name.removeprefix("mu_product_") in arrays
+    return not rest or is_product or (rest in arrays and kind != "ema")
 
 
 @contextmanager

@@ -104,6 +104,8 @@ def read_weights(path: str | os.PathLike[str], key: str | None = None) -> Weight
     if found.left_out:
         notes = [*notes, f"{source}: {found.left_out[0]}{_more(found.left_out)} of other parts of it are left out"]
     notes = [*notes, *damaged]
+    if metadata and metadata.origin:
+        notes = [*notes, f"{source}: {metadata.origin}"]
     shaped = find_options(arrays, found.family, found.models, found.project)
     return Weights(
         arrays, found.family, found.layers, found.project, shaped, source, unfolded, metadata, file.options, notes

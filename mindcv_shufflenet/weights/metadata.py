@@ -22,6 +22,8 @@ ENTRY = "mindcv_shufflenet"
 # The name under which an exported file tells how it was made, as JSON.
 EXPORT_ENTRY = "mindcv_shufflenet.export"
 FORMAT = 1
+# The bounds of a temperature.
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 
 # What decides how the network computes, what it is fed, and which images it was validated on, but where these lie.
 _RECORDED = tuple(name for name in names_of("network", "preprocessing", "data") if name not in paths())
@@ -35,16 +37,27 @@ class Metadata(NamedTuple):
             ``options/schema/`` names them.
         classes: that the network was trained on.
         epoch: after which the weights were saved.
+        temperature: what the logits are divided by before the softmax, so that the probabilities are calibrated.
+        origin: what the weights are, where they are not what a training has saved.
     """
 
     options: dict[str, Any]
     classes: Classes | None = None
     epoch: int | None = None
+    temperature: float = 1.0
+    origin: str | None = None
 
     def dump(self) -> str:
         """Return the metadata as JSON."""
         classes = self.classes and {"names": self.classes.names, "indices": self.classes.indices}
-        return json.dumps({"format": FORMAT, "options": self.options, "classes": classes, "epoch": self.epoch})
+        content = {"format": FORMAT, "options": self.options, "classes": classes, "epoch": self.epoch}
+        further: dict[str, Any] = {"temperature": self.temperature} if self.temperature != 1 else {}
+        further |= {"origin": self.origin} if self.origin else {}
+        return json.dumps(content | further)
+
+    def with_weights_of(self, source: "Metadata") -> "Metadata":
+        """Return what this tells of the network, with what another file tells of the same weights."""
+        return self._replace(epoch=source.epoch, temperature=source.temperature, origin=source.origin)
 
 
 def entries_of(model: "onnx.ModelProto") -> dict[str, str]:
@@ -84,7 +97,8 @@ def parse_metadata(text: str) -> Metadata:
         content = json.loads(text)
         if content["format"] != FORMAT:
             raise ValueError(f"they are of format {content['format']} and this version reads {FORMAT}")
-        options, epoch = content["options"], content["epoch"]
+        options, epoch, origin = content["options"], content["epoch"], content.get("origin")
+        temperature = float(content.get("temperature", 1.0))  # older files have none
         known = {name: options[name] for name in ("model", *_RECORDED) if name in options}
         checked = parse_config(known, is_recorded=True)
         classes = content["classes"] and classes_of(content["classes"]["names"], content["classes"]["indices"])
@@ -94,4 +108,8 @@ def parse_metadata(text: str) -> Metadata:
         raise ValueError(str(error)) from None
     if "model" not in known or not isinstance(epoch, int | None):
         raise ValueError("they name no model" if "model" not in known else f"epoch={epoch} is no number")
-    return Metadata({name: getattr(checked, name) for name in known}, classes, epoch)
+    if not MIN_TEMPERATURE <= temperature <= MAX_TEMPERATURE:
+        raise ValueError(f"temperature={temperature} is not from {MIN_TEMPERATURE} to {MAX_TEMPERATURE}")
+    if not isinstance(origin, str | None):
+        raise ValueError("their origin is no text")
+    return Metadata({name: getattr(checked, name) for name in known}, classes, epoch, temperature, origin)

@@ -1,90 +1,129 @@
-"""``data prepare``: what it packs, tells and refuses."""
+"""``data stats``, ``data check`` and ``data show``: what they tell, write and refuse."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mindcv_shufflenet.data.datasets import DATASETS, Request, open_split
-from tests.cli.conftest import TINY, Command
+from tests.cli.conftest import Command
 
 
-def prepare(command: Command, folder: Path, *words: object) -> str:
-    status, output, error = command("data", "prepare", folder, "--dataset", "digits", *words)
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Eight images of two classes, three of them ants, without a validation split."""
+    draw = np.random.default_rng(0)
+    for number in range(8):
+        path = tmp_path / "photos" / ("ant" if number < 3 else "bee") / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw.integers(0, 256, (10, 10 + number, 3), np.uint8)).save(path)
+    return tmp_path / "photos"
+
+
+def test_stats(photos: Path, tmp_path: Path, command: Command) -> None:
+    (photos / "bee" / "bad.jpg").write_bytes(b"<html>")
+    status, output, error = command("data_stats", photos, "--json", tmp_path / "stats.json")
     assert status == 0, error
-    return output
+    assert "folder: 2 classes, 7 images in train, 2 images in val" in output
+    assert "balance: bee has 5 training images and ant 2, 2.5 times as many" in output
+    assert f"unreadable: {photos}/bee/bad.jpg: its header is not that of an image" in output
+    stats = json.loads((tmp_path / "stats.json").read_text())
+    (options,) = [line.strip() for line in output.splitlines() if line.startswith("  --mean")]
+    assert options == " ".join(
+        f"--{name} {' '.join(f'{value:.3f}' for value in stats[name])}" for name in ("mean", "std")
+    )
+    assert stats["class_names"] == ["ant", "bee"]
+    assert stats["splits"]["train"]["per_class"] == [2, 5]
 
 
-def test_packed_digits_train(tmp_path: Path, command: Command) -> None:
-    output = prepare(command, tmp_path / "packed", "--images_per_shard", 800, "--json", tmp_path / "result.json")
-    assert "train: 1437 images in 2 shard(s)" in output
-    assert output.splitlines()[-1] == f"train from them with `--dataset mindrecord --data_dir {tmp_path}/packed`"
-    splits = {"train": {"images": 1437, "shards": 2}, "val": {"images": 360, "shards": 1}}
-    assert json.loads((tmp_path / "result.json").read_text())["splits"] == splits
-    words = [*TINY, "--dataset", "mindrecord", "--data_dir", tmp_path / "packed", "--ckpt_save_dir", tmp_path / "run"]
-    status, _, error = command("train", *words, "--epoch_size", 1)
+def test_stats_of_many_classes_show_both_ends(tmp_path: Path, command: Command) -> None:
+    for number in range(45):
+        folder = tmp_path / f"class{number:02}"
+        folder.mkdir()
+        for copy in range(2 + number % 7):
+            Image.new("L", (4, 4), number).save(folder / f"{copy}.png")
+    status, output, error = command("data_stats", tmp_path, "--val_split", "train")
     assert status == 0, error
-    assert (tmp_path / "run" / "classes.json").is_file()
+    assert "the 10 largest of 45 classes (--json has all)" in output
+    assert "the 10 smallest" in output
+    assert "the images are grey; for one channel: --in_channels 1 --mean " in output
+    assert sum("class" in line and line.split()[-1].isdigit() for line in output.splitlines()) == 20
 
 
-def test_the_result_is_no_manifest(tmp_path: Path, command: Command) -> None:
-    status, _, error = command("data", "prepare", tmp_path, "--dataset", "digits", "--json", tmp_path / "val.json")
-    assert (status, [*tmp_path.iterdir()]) == (2, [])
-    assert "val.json is where the shards are listed: give --json another name" in error
+def test_check_ends_with_1_if_there_is_something(photos: Path, tmp_path: Path, command: Command) -> None:
+    status, output, error = command("data_check", photos)
+    assert (status, error) == (0, "")
+    assert output.splitlines()[-1] == f"folder in {photos}: 6 images in train, 2 images in val looked at"
+    shutil.copy(photos / "bee" / "5.png", photos / "ant" / "copy.png")
+    (photos / "ant" / "empty.jpg").touch()
+    (photos / "ant" / "notes.txt").touch()
+    words = ["--val_split", "train", "--json", tmp_path / "found.json"]
+    status, output, error = command("data_check", photos, *words)
+    assert status == 1
+    assert f"unreadable: {photos}/ant/empty.jpg: it is empty\n" in output
+    assert f"no image: {photos}/ant/notes.txt\n" in output
+    assert f"label conflict, ant and bee: {photos}/ant/copy.png = {photos}/bee/5.png\n" in output
+    assert error == (
+        f"error: {photos} has 1 unreadable image(s), 1 file(s) that are no image, 1 image(s) there more than once,"
+        " 1 of these in several classes, so a label is wrong: mend or remove what is named above\n"
+    )
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["is_clean"] is False
+    assert [(one["is_leak"], one["is_conflict"], len(one["copies"])) for one in found["duplicates"]] == [
+        (False, True, 2)
+    ]
 
 
-def test_the_share_and_the_drawing_of_the_validation_split_are_the_users(tmp_path: Path, command: Command) -> None:
-    for name in ("a", "b"):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for number in range(4):
-            pixels = np.full((8, 8, 3), number, np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
-    words = ["--dataset", "folder", "--data_dir", tmp_path / "photos", "--val_ratio", 0.5, "--seed", 7]
-    status, output, error = command("data", "prepare", tmp_path / "packed", *words)
-    assert status == 0, error
-    assert "4 of its 8 images are held out for it (val_ratio=0.5, seed=7)" in output
-    assert len(open_split("mindrecord", Request(tmp_path / "packed", "val"))) == 4
+def test_a_leak_is_called_so(photos: Path, command: Command) -> None:
+    for split in ("train", "val"):
+        shutil.copytree(photos / "ant", photos / split / "ant")
+    shutil.rmtree(photos / "ant")
+    shutil.rmtree(photos / "bee")
+    status, output, error = command("data_check", "--dataset", "folder", "--data_dir", photos)
+    assert status == 1
+    assert f"leak, in train and val: {photos}/train/ant/0.png = {photos}/val/ant/0.png\n" in output
+    assert "3 of these in several splits, so validation sees what was trained on" in error
 
 
-def test_another_packing_beside_it_and_overwriting_leave_it_alone(tmp_path: Path, command: Command) -> None:
-    prepare(command, tmp_path, "--train_split", "val")
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    (tmp_path / "val-clean-00000-of-00001.mindrecord").write_text("of a split with a longer name")
-    output = prepare(command, tmp_path, "--train_split", "val", "--overwrite", "--num_parallel_workers", 999)
-    assert "note: num_parallel_workers=999: " in output
-    assert (tmp_path / "val-clean-00000-of-00001.mindrecord").is_file()
-    assert {path.name for path in tmp_path.iterdir()} == {*before, "val-clean-00000-of-00001.mindrecord"}
-    assert open_split("mindrecord", Request(tmp_path, "val")).class_to_index == {
-        str(digit): digit for digit in range(10)
-    }
-    status, _, error = command("data", "prepare", tmp_path, "--dataset", "digits", "--short_side", 4)
+def test_show_takes_a_recipe_and_replaces_nothing_but_a_sheet(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["-c", "digits", "--images", 2, "--views", 1, "--weight_decay", "0.1"]
+    for _ in range(2):
+        status, output, error = command("data_show", *words)
+        assert status == 0, error
+    assert output == ("show.png: 2 images of digits in 1 views each, and the learning rate of 20 epochs of 22 steps\n")
+    Image.new("L", (4, 4)).save("mine.png")
+    status, _, error = command("data_show", *words, "--output", "mine.png")
     assert status == 2
-    assert f"{tmp_path} holds a packing of other images or with other options; give --overwrite" in error
-
-
-def test_the_crop_of_cifar10_is_told(tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Digits stand for its images."""
-    monkeypatch.setitem(DATASETS, "cifar10", DATASETS["digits"])
-    status, output, error = command("data", "prepare", tmp_path, "--dataset", "cifar10", "--train_split", "val")
-    assert status == 0, error
-    assert output.splitlines()[-1].endswith(f"--data_dir {tmp_path} --train_crop padded`")
+    assert "mine.png is there already and is no earlier result" in error
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("verb", "words", "message"),
     [
-        (["--dataset", "mindrecord"], "dataset=mindrecord is what data prepare makes"),
-        (["--dataset", "digits", "--short_side", "-1"], "-1 is not a whole number above 0"),
-        (["--dataset", "digits", "--lr", "1"], "does not take --lr"),
-        (["--dataset", "folder", "--data_dir", "nowhere"], "nowhere"),
+        ("data_stats", ["--json", "a.json"], "shufflenet data stats needs a data set; for example: "),
+        ("data_stats", ["nowhere"], "no folder nowhere"),
+        ("data_check", ["empty"], "no folder empty/train"),
+        ("data_check", ["file"], "no folder file"),
+        ("data_check", ["empty", "--data_dir", "empty"], "empty and --data_dir are given: leave one out"),
+        ("data_check", ["empty", "--lr", "1"], "shufflenet data check does not take --lr"),
+        ("data_show", ["empty"], "unexpected argument empty"),
+        ("data_show", ["-c", "digits", "--output", "show.txt"], "show.txt is no picture"),
+        ("data_show", ["--data_dir", "empty"], "no folder empty/train"),
     ],
 )
-def test_bad_input_gets_one_line(words: list[str], message: str, tmp_path: Path, command: Command) -> None:
-    status, _, error = command("data", "prepare", tmp_path / "out", *words)
+def test_bad_input_gets_one_line(
+    verb: str, words: list[str], message: str, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    status, _, error = command(verb, *words)
     assert status == 2
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert message in error
-    assert not (tmp_path / "out").exists()

@@ -15,13 +15,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindcv_shufflenet.training.state import load_state
+from mindcv_shufflenet.training.record.state import load_state
 from tests.cli.conftest import MODEL, ROOT, SMALL, TINY, rows, start
 from tests.small import TENSORS
 from tests.weights.networks import read_arrays
 
 EPOCHS = 10
 LONG = [*TINY, "--epoch_size", EPOCHS, "--ckpt_save_policy", "top_k", "--keep_checkpoint_max", 3]
+# Everything that changes in a training or draws random numbers, and compiles the same graphs in the same order.
+LONG += "--ema --ema_decay 0.9 --loss_scale_type dynamic --loss_scale 1024 --clip_grad --layer_decay 0.9".split()
+LONG += "--auto_augment randaug-m5-n2-mstd0.5 --mixup 0.2 --cutmix 1 --mixup_off_epoch 8".split()
+LONG += ["--early_stopping", 9]
+# The rest: graphs that a resumed training compiles in another order.
+WHOLE = "--gradient_accumulation_steps 3 --opt adan --image_resize_schedule 16@0 24@5 --kd decoupled".split()
+WHOLE += ["--amp_level", "O1", "--freeze", "first_conv", "--tensorboard", "--teacher"]
 KILLS_AT_RANDOM, KILLS_WHILE_WRITING = 5, 5
 
 
@@ -78,9 +85,9 @@ def check_equal(folder: Path, undisturbed: Path) -> None:
     assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
 
 
-def go_on(folder: Path, undisturbed: Path, **options: Any) -> subprocess.Popen[str]:
+def go_on(folder: Path, undisturbed: Path, *words: object, **options: Any) -> subprocess.Popen[str]:
     resume = ["--resume_opt"] if check_whole(folder, undisturbed) else []
-    return start("train", *LONG, "--ckpt_save_dir", folder, *resume, script=SMALL, **options)
+    return start("train", *LONG, *words, "--ckpt_save_dir", folder, *resume, script=SMALL, **options)
 
 
 def kill_at_random(process: subprocess.Popen[str], folder: Path, rng: random.Random) -> None:
@@ -124,6 +131,28 @@ def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_weights(
         assert killed < 30, "no kill falls into a write"
     finish(go_on(folder, undisturbed))  # which compiles anew
     check_equal(folder, undisturbed)
+
+
+@pytest.mark.slow
+def test_a_training_with_everything_on_is_killed_ten_times(finished_run: Path, tmp_path: Path) -> None:
+    words = [*WHOLE, finished_run / f"{MODEL}-last.ckpt"]
+    whole, folder = tmp_path / "undisturbed", tmp_path / "run"
+    begun = time.monotonic()
+    finish(start("train", *LONG, *words, "--ckpt_save_dir", whole, script=SMALL))
+    seconds, kills, rng = time.monotonic() - begun, 0, random.Random(1)
+    while kills < 10:
+        process = go_on(folder, whole, *words)
+        time.sleep(rng.uniform(0.2, 0.6) * seconds)
+        process.kill()
+        output, _ = process.communicate()
+        if process.returncode == 0:  # it had ended before: begin again
+            check_equal(folder, whole)
+            shutil.rmtree(folder)
+            continue
+        assert process.returncode == -signal.SIGKILL, output
+        kills += 1
+    finish(go_on(folder, whole, *words))
+    check_equal(folder, whole)
 
 
 def test_signals_save_inside_an_epoch_and_tell_their_status(tmp_path: Path, undisturbed: Path) -> None:
@@ -192,7 +221,7 @@ FULL_DISK = """
 import resource, sys
 from mindcv_shufflenet import cli
 from tests import small
-from mindcv_shufflenet.training import recorder
+from mindcv_shufflenet.training.record import recorder
 
 def save(network, path, metadata):
     resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, resource.RLIM_INFINITY))

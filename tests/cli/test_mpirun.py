@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindcv_shufflenet.training.state import load_state
+from mindcv_shufflenet.training.record.state import load_state
 from tests.cli.conftest import MODEL, ROOT, TINY, Command, run_verb
 from tests.cli.jobs import AS_ROOT, LONG, NEEDS_MPIRUN, last, mpirun, start_and_wait
 from tests.weights.networks import read_arrays
 
 MIXED = ["--aug_repeats", 2, "--mixup", 0.2, "--cutmix", 1]
+SUMMED = ["--ema", "--gradient_accumulation_steps", 2, "--clip_grad", "--clip_value", 1]
 # What draws random numbers in the image operations, which every rank draws for itself, is off.
 STEADY = [*TINY, "--hflip", 0, "--crop_padding", 0, "--color_jitter", "None", "--epoch_size", 1, "--num_samples", 240]
 # From weights that have learnt something: at random ones rounding grows a thousandfold from layer to layer.
-STEADY += [*MIXED, "--lr", 0.001, "--warmup_epochs", 0, "--no-val_while_train", "--ckpt_path"]
+STEADY += [*MIXED, *SUMMED, "--lr", 0.001, "--warmup_epochs", 0, "--no-val_while_train", "--ckpt_path"]
 BY_ONE, BY_TWO, BY_THREE = ["--batch_size", 24], ["--batch_size", 12], ["--batch_size", 8]
 
 pytestmark = NEEDS_MPIRUN
@@ -167,7 +168,7 @@ from mindcv_shufflenet.parallel.group import join
 from mindcv_shufflenet.parallel.world import find_world
 group = join(find_world())
 from mindcv_shufflenet import evaluate, train
-from tests.training.test_train import options
+from tests.training.runs import options
 from pathlib import Path
 results = [train(options(Path({folder!r}) / name, batch_size=16)) for name in ("first", "second")]
 path = results[1].last_checkpoint

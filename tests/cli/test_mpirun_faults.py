@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mindcv_shufflenet.training.state import load_state
+from mindcv_shufflenet.training.record.state import load_state
 from tests.cli.conftest import MODEL, ROOT, SMALL, TINY
 from tests.cli.jobs import EAGER, EAGER_STEPS, LONG, NEEDS_MPIRUN, last, mpirun, start_and_wait
 from tests.small import TENSORS

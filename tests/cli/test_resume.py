@@ -12,8 +12,8 @@ from PIL import Image
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.options.config import load_yaml
 from mindcv_shufflenet.storage.files import exclusive
-from mindcv_shufflenet.training.resume_point import ResumePoint
-from mindcv_shufflenet.training.state import load_state
+from mindcv_shufflenet.training.record.resume_point import ResumePoint
+from mindcv_shufflenet.training.record.state import load_state
 from tests.cli.conftest import MODEL, TINY, Command, rows
 from tests.conftest import CORES
 from tests.weights.networks import read_arrays

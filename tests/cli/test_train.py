@@ -12,7 +12,7 @@ from PIL import Image
 
 from mindcv_shufflenet.network import create_model
 from mindcv_shufflenet.options.config import parse_config
-from mindcv_shufflenet.training.recorder import COLUMNS
+from mindcv_shufflenet.training.record.recorder import COLUMNS
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
 from tests.cli.conftest import MODEL, SMALL, TINY, Command, start
 from tests.small import TENSORS
@@ -117,7 +117,9 @@ def test_a_folder_of_photos_trains(photos: Path, tmp_path: Path, command: Comman
         (["--ckpt_path", "nothing.ckpt"], "there is no checkpoint nothing.ckpt"),
         (["--resume_opt"], "there is no training state"),
         (["--device_target", "Ascend"], "device_target=Ascend: no such device here"),
-        (["--ema"], "ema=True is not built yet"),
+        (["--ema", "--ema_decay", 1], "ema_decay=1: it must be less than 1"),
+        (["--ema", "--ema_decay", 0], "ema_decay=0: it must be greater than 0"),
+        (["--amp_level", "O1", "--amp_cast_list", "Conv2D"], "no cell Conv2D (did you mean Conv2d?)"),
         (["--dataset_download"], "digits"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
@@ -256,6 +258,7 @@ def test_options_without_effect_are_told(tmp_path: Path, command: Command) -> No
     assert status == 0, error
     assert (
         "note: without effect here: val_interval (needs val_while_train); cutmix_prob (needs mixup or cutmix);"
-        " clip_value (needs clip_grad); eps (needs opt adam or adamw); decay_rate (needs scheduler" in output
+        " clip_value (needs clip_grad); eps (needs opt adam, adamw, nadam, adan, rmsprop, lamb); decay_rate (needs"
+        " scheduler" in output
     )
     assert f"without effect in {MODEL} with its other options: pool" in output

@@ -73,7 +73,7 @@ def test_a_checkpoint_scores_the_same_wherever_it_is_and_whatever_it_becomes(
     network = random_network(MODEL, stem=stem, num_classes=10)
     classes = Classes(tuple("abcdefghij"), {str(digit): digit for digit in range(10)})
     original = tmp_path / "net.ckpt"
-    save_checkpoint(network, original, metadata_of(parse_config(options), classes, 3))
+    save_checkpoint(network, original, metadata_of(parse_config(options), classes, 3)._replace(temperature=1.5))
 
     def loss(path: Path) -> float:
         words = ["--ckpt_path", path, "--num_samples", 60, "--json", "-"]

@@ -25,7 +25,7 @@ def test_a_new_verb_is_listed_helped_parsed_and_run(
     verb = Verb("greet somebody", ("world",), {"greeted"}, (who,), needs="somebody to greet", module=__name__)
     monkeypatch.setitem(VERBS, "hello", verb)
     assert cli.main([]) == 0
-    assert "hello      greet somebody" in capsys.readouterr().out
+    assert "hello         greet somebody" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         cli.main(["hello", "--help"])
     assert "whom to greet" in capsys.readouterr().out

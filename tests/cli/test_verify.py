@@ -96,7 +96,17 @@ def test_weights_of_cifar10_are_verified_on_it(tmp_path: Path) -> None:
     assert [attempt.preprocessing for attempt in result.tried] == ["resize by opencv", "channels bgr"]
 
 
-def test_weights_of_a_data_set_that_is_not_read_here_are_told_so(command: Command, tmp_path: Path) -> None:
-    status, _, error = command("verify", "shufflenet_v2_x0_5.cifar100", "--data_dir", tmp_path)
+def test_weights_are_compared_on_the_data_set_of_their_record(command: Command, tmp_path: Path) -> None:
+    write_arrays(
+        arrays_of(random_network("shufflenet_v2_x0_5", layout="torchvision", num_classes=100), "torchvision"),
+        tmp_path / "net.npz",
+    )
+    words = ["--data_dir", tmp_path, "--ckpt_path", tmp_path / "net.npz"]
+    status, _, error = command("verify", "shufflenet_v2_x0_5.cifar100", *words)
     assert status == 2
-    assert "is scored on cifar100, which is no data set here: give --dataset folder" in error
+    assert f"no test.bin in {tmp_path}/cifar-100-binary" in error
+    status, _, error = command(
+        "verify", "shufflenet_v2_x0_5.cifar100", *words, "--dataset", "imagenet", "--dataset_download"
+    )
+    assert status == 2
+    assert "error: --dataset_download works for " in error

@@ -84,7 +84,7 @@ def test_the_records_are_the_files(photos: Split, packed: Path, tmp_path: Path) 
 def test_training_from_records_reads_what_the_files_give(photos: Split, packed: Path) -> None:
     split = open_split("mindrecord", Request(packed, "train"))
     options = {"image_resize": 32, "batch_size": 3, "re_prob": 0.5, "drop_remainder": False}
-    config = parse_config(options | {"aug_repeats": 2, "mixup": 0.2, "cutmix": 1.0})
+    config = parse_config(options | {"aug_repeats": 2, "mixup": 0.2, "cutmix": 1.0, "auto_augment": "trivialaugwide"})
     for make in (train_loader, eval_loader):
         for rank in (0, 1):
             pairs = zip(

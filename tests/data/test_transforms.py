@@ -11,7 +11,7 @@ from PIL import Image
 from mindcv_shufflenet.data.datasets import Split
 from mindcv_shufflenet.data.loader import eval_loader
 from mindcv_shufflenet.data.sources import Files, Pixels
-from mindcv_shufflenet.data.transforms import create_transform
+from mindcv_shufflenet.data.transforms import create_transform, denormalise
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.options.augmentation import Augmentation
 from mindcv_shufflenet.options.config import parse_config
@@ -139,3 +139,24 @@ def test_what_is_no_image_is_told(tmp_path: Path) -> None:
         transform()(tmp_path / "text.jpg")
     with pytest.raises(UserError, match=r"an image is \[H, W, 3\]"):
         transform()(np.zeros((4, 4, 3), np.float32))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"channel_order": "bgr"}, {"in_channels": 1, "mean": [90], "std": [70]}],
+    ids=["rgb", "bgr", "grey"],
+)
+def test_the_input_of_the_network_becomes_the_picture_again(options: dict[str, object]) -> None:
+    preprocessing = Preprocessing.of(parse_config({"image_resize": 8, "crop_pct": 1, **options}))
+    pixels = noise(8, 8)
+    if preprocessing.channels == 1:
+        pixels[:] = pixels[:, :, :1]
+    whole = create_transform(preprocessing)
+    picture = denormalise(whole(pixels), preprocessing)
+    assert (picture.shape, picture.dtype) == ((8, 8, 3), np.uint8)
+    assert np.abs(picture.astype(int) - whole.view(pixels)).max() <= 1
+
+
+def test_what_no_pixel_has_is_cut_off() -> None:
+    image = np.array([-9.0, 300.0, 7.4], np.float32).reshape(3, 1, 1)
+    assert denormalise(image, Preprocessing(**AS_IT_IS)).tolist() == [[[0, 255, 7]]]

@@ -106,15 +106,6 @@ def test_a_wrong_option_gets_one_line(values: dict[str, object], message: str) -
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("ema", True), ("opt", "lion"), ("auto_augment", "randaug"), ("scheduler", "one_cycle"), ("loss", "BCE")],
-)
-def test_what_is_not_built_is_refused(name: str, value: object) -> None:
-    with pytest.raises(UserError, match=f"{name}=.* is not built yet; what works is"):
-        parse_config({name: value})
-
-
 def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     config = parse_config({"data_dir": "~/data", "ckpt_save_dir": "~", "ckpt_path": "a~b.ckpt"})

@@ -177,6 +177,19 @@ def test_a_scheduler_that_is_gone_ends_all_with_one_line(
     assert [(status, error[: len(told)]) for status, _, error in ended] == [(1, told), (1, "")]
 
 
+def test_a_rank_works_alone_while_the_others_wait(launch: Launch) -> None:
+    body = """
+from mindcv_shufflenet.parallel.group import alone, current
+if rank == 0:
+    with alone():
+        current().barrier()
+        print(current().gather("own"), current().world.size)
+print(group.gather(rank), current() is group)
+"""
+    ended = finish(launch(2, body))
+    assert [output.splitlines()[:-1] for _, output, _ in ended] == [["['own'] 1", "[0, 1] True"], ["[0, 1] True"]]
+
+
 def test_failures_are_summed_up_by_what_they_say() -> None:
     assert summarise({0: ("a", 2), 1: ("a", 2)}, 2) == ["a"]
     assert summarise({2: ("b", 1), 1: ("a", 2), 3: ("b", 1)}, 4) == ["rank 1 of 4: a", "rank 2, 3 of 4: b"]

@@ -26,3 +26,13 @@ def test_looking_for_a_device_says_nothing() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "GLOG_v"}
     done = subprocess.run([sys.executable, "-c", PROBE], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert (done.stdout.strip() in ("Ascend", "GPU", "CPU"), done.stderr) == (True, "")
+
+
+def test_a_device_that_has_computed_is_used_on() -> None:
+    """As in a notebook that looks at a network before it trains."""
+    program = (
+        "import mindspore as ms; from mindcv_shufflenet.runtime.device import use_device;"
+        " ms.ops.ones((2,)) + 1; use_device('CPU'); print(ms.get_context('device_target'))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "CPU", done.stderr

@@ -12,7 +12,7 @@ import pytest
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.storage import files
-from mindcv_shufflenet.storage.files import atomic_write
+from mindcv_shufflenet.storage.files import atomic_write, begins_with
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -117,3 +117,18 @@ def test_a_folder_that_cannot_get_its_name_leaves_the_old_one(tmp_path: Path, mo
     with pytest.raises(UserError, match="No space left"), files.atomic_folder(path) as folder:
         (folder / "new").touch()
     assert [str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*")] == ["folder", "folder/old"]
+
+
+@pytest.mark.parametrize(
+    ("content", "within", "begins"),
+    [(b"", 0, True), (b"label,a", 0, True), (b" label,", 0, False), (b"x" * 5 + b"label,", 5, True),
+     (b"x" * 6 + b"label,", 5, False), (b"lab", 5, False)],
+)  # fmt: skip
+def test_an_earlier_result_is_known_by_its_marker(tmp_path: Path, content: bytes, within: int, begins: bool) -> None:
+    (tmp_path / "file").write_bytes(content)
+    assert begins_with(tmp_path / "file", b"label,", within) == begins
+
+
+def test_what_cannot_be_read_has_no_marker(tmp_path: Path) -> None:
+    assert not begins_with(tmp_path, b"label,")
+    assert not begins_with(tmp_path / "none", b"label,")

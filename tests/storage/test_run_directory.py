@@ -84,3 +84,15 @@ def test_indices_that_are_of_no_class(indices: object) -> None:
 
 def test_a_network_may_have_more_classes_than_its_data() -> None:
     assert classes_of(["a", "b", "2"], {"a": 0, "b": 1}).names == ("a", "b", "2")
+
+
+def test_numbered_checkpoints_and_events_are_found_by_their_model(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    (tmp_path / "tensorboard").mkdir()
+    own = [run.numbered("a[1]", 2, 30), run.numbered("a[1]", 12, 40), run.events("a[1]", 17)]
+    for path in (*own, run.numbered("a1", 2, 30), run.events("a1", 17), tmp_path / "a[1]-best.ckpt"):
+        path.touch()
+    assert own[0].name == "a[1]-2_30.ckpt"
+    assert {*run.numbered_files("a[1]")} == {*own[:2]}
+    assert run.numbered_files("a[1]", 12) == [own[1]]
+    assert run.event_files("a[1]") == [own[2]]

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from mindcv_shufflenet.training.display import Display, clock
-from mindcv_shufflenet.training.state import Row
+from mindcv_shufflenet.training.record.state import Row
 
 ROW = Row(3, 24, 0.04567, 1.23456, 56.789, 2.5, 43.21, 90.0, None, 123.4, 9.0)
 
@@ -16,7 +16,7 @@ def shown(row: Row, is_best: bool = False, *, is_terminal: bool = False) -> str:
     display = Display(Console(file=text, width=200, force_terminal=is_terminal, color_system=None), 10, 8)
     with display.running(16):
         display.step(20, 2, 1.5, 99.6)
-        display.epoch(row, is_best, 75.4)
+        display.epoch(row, is_best, 75.4 / 7)
     return text.getvalue()
 
 
@@ -30,6 +30,11 @@ def test_a_line_an_epoch() -> None:
 def test_an_epoch_without_validation() -> None:
     row = Row(3, 24, 0.04567, 1.23456, 56.789, None, None, None, None, 123.4, 9.0)
     assert shown(row) == "epoch  3/10  lr 0.0457  train loss 1.235 top-1 56.79 %  123 images/s  1:15 left\n"
+
+
+def test_an_epoch_with_an_average() -> None:
+    row = Row(3, 24, 0.04567, 1.23456, 56.789, 2.5, 43.21, 90.0, 44.5, 123.4, 9.0)
+    assert "  val loss 2.500 top-1 43.21 % (average 44.50 %) (best)  " in shown(row, is_best=True)
 
 
 def test_a_bar_on_a_terminal() -> None:

@@ -1,6 +1,7 @@
 """Learning rates against values worked out by hand from mindcv's formulas."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,66 @@ def test_the_warm_up_is_linear_and_the_schedule_starts_after_it() -> None:
 def test_a_warm_up_longer_than_the_training_only_warms_up() -> None:
     got = rates(scheduler="polynomial_decay", warmup_epochs=8, epoch_size=4)
     np.testing.assert_allclose(got, np.arange(8) / 16)
+
+
+def one_cycle(changes: int, highest: float, lowest: float) -> list[float]:
+    """The rates of PyTorch's OneCycleLR, change by change."""
+    top = 0.3 * changes - 1
+    expected = []
+    for i in range(changes):
+        rise, fall = (highest / 25, highest, i / top), (highest, lowest, (i - top) / (changes - 1 - top))
+        start, end, share = rise if i <= top else fall
+        expected.append(end + (start - end) / 2 * (math.cos(math.pi * share) + 1))
+    return expected
+
+
+def cyclic(changes: int, cycles: int, highest: float, lowest: float) -> list[float]:
+    """The rates of PyTorch's CyclicLR, change by change; half a cycle is a whole number of changes."""
+    half = changes // cycles // 2
+    return [lowest + (highest - lowest) * (half - abs(i % (2 * half) - half)) / half for i in range(changes)]
+
+
+# Options, and the rate of each change after the warm-up, of which there are so many.
+CYCLES = [
+    ({"scheduler": "one_cycle"}, lambda changes: one_cycle(changes, 2.0, 0.1)),
+    ({"scheduler": "cyclic", "num_cycles": 2}, lambda changes: cyclic(changes, 2, 2.0, 0.1)),
+]
+
+
+@pytest.mark.parametrize("is_stair", [False, True], ids=["steps", "epochs"])
+@pytest.mark.parametrize("warmup", [0, 4])
+@pytest.mark.parametrize(("options", "expected"), CYCLES, ids=["one_cycle", "cyclic"])
+def test_schedules_that_rise_first(
+    options: dict[str, Any], expected: Callable[[int], list[float]], warmup: int, is_stair: bool
+) -> None:
+    steps, epochs = 5, 20
+    common = {"lr": 2.0, "min_lr": 0.1, "warmup_epochs": warmup, "warmup_factor": 0.5, "epoch_size": epochs + warmup}
+    got = rates(steps, **common, **options, lr_epoch_stair=is_stair)
+    if is_stair:
+        assert all(len(set(epoch)) == 1 for epoch in got.reshape(-1, steps))
+        got, steps = got[::steps], 1
+    after = expected(epochs * steps)
+    # the warm-up leads to where the schedule begins
+    before = [after[0] * (0.5 + 0.5 * i / (warmup * steps)) for i in range(warmup * steps)]
+    np.testing.assert_allclose(got, before + after, rtol=1e-9)
+
+
+def test_one_cycle_ends_at_min_lr() -> None:
+    got = rates(10, scheduler="one_cycle", min_lr=0.01, epoch_size=10)
+    assert got[0] == pytest.approx(1 / 25)
+    assert got.max() == pytest.approx(1.0)
+    assert np.argmax(got) == 29
+    assert got[-1] == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 4, 5])
+def test_short_cycles_have_rates(epochs: int) -> None:
+    for scheduler in ("one_cycle", "cyclic"):
+        for is_stair in (False, True):
+            got = rates(1, scheduler=scheduler, epoch_size=epochs, min_lr=0.01, lr_epoch_stair=is_stair)
+            assert np.isfinite(got).all()
+            assert got.min() >= 0.01
+            assert got.max() <= 1
 
 
 def test_each_name_has_its_schedule() -> None:

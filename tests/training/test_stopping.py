@@ -7,11 +7,22 @@ import mindspore as ms
 import pytest
 from mindspore import Tensor
 
+from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.parallel.group import Group
 from mindcv_shufflenet.parallel.vote import CommonVote, Vote, create_vote
 from mindcv_shufflenet.parallel.world import World
-from mindcv_shufflenet.training.state import Progress
-from mindcv_shufflenet.training.stopping import EpochsDone, Reason, Rule, SignalReceived, Stopping
+from mindcv_shufflenet.training.record.state import Progress, Row
+from mindcv_shufflenet.training.stopping import (
+    EarlyStopping,
+    EpochsDone,
+    Reason,
+    Rule,
+    SignalReceived,
+    Stopping,
+    describe_end,
+    given_more_epochs,
+    is_complete,
+)
 
 
 class Wanting(Rule):
@@ -30,6 +41,55 @@ def test_all_epochs_done() -> None:
     stopping = Stopping([EpochsDone(3)], Group(World()), Vote())
     assert [stopping.is_over(Progress(epoch=epoch)) for epoch in (2, 3, 4)] == [False, True, True]
     assert not stopping.is_due()
+
+
+def validated(*top1: float | None) -> Progress:
+    """A training after so many epochs, of which those with a top-1 were validated."""
+    rows = [Row(n, n, 0.1, 1.0, 50.0, None, value, None, None, 9.0, 1.0) for n, value in enumerate(top1, 1)]
+    best = max((value for value in top1 if value is not None), default=None)
+    epoch = 1 + top1.index(best) if best is not None else None
+    return Progress(epoch=len(rows), rows=rows, best_top1=best, best_epoch=epoch)
+
+
+@pytest.mark.parametrize(
+    ("top1", "is_over"),
+    [
+        ((), False),
+        ((None, None, None), False),
+        ((50, 40), False),
+        ((50, 40, 50), True),  # a tie is no rise
+        ((50, 40, 51), False),
+        ((None, 50, None, 40), True),  # two epochs, not two validations
+        ((50, None, None), False),  # not before an epoch that is validated
+    ],
+)
+def test_early_stopping_counts_epochs_since_the_best(top1: tuple[float | None, ...], is_over: bool) -> None:
+    assert EarlyStopping(2).is_over(validated(*top1)) is is_over
+    assert not EarlyStopping(0).is_over(validated(*top1))
+
+
+def test_a_training_that_was_stopped_early_goes_on_with_more_epochs_and_counts_anew() -> None:
+    stopped, longer = Config(early_stopping=2, epoch_size=5), Config(early_stopping=2, epoch_size=9)
+    progress = validated(50, 40, 40)
+    assert is_complete(stopped, progress)
+    assert describe_end(stopped, progress) == (
+        "early_stopping ended the training after epoch 3 of 5: the best top-1, 50.000 %, is of epoch 1"
+    )
+    assert is_complete(stopped, given_more_epochs(progress, stopped, stopped))
+    assert not is_complete(Config(epoch_size=5), progress)
+    extended = given_more_epochs(progress, stopped, longer)
+    assert not is_complete(longer, extended)
+    extended.rows += validated(40, 40).rows
+    extended.epoch = 5
+    assert is_complete(longer, extended)
+
+
+def test_the_ranks_end_when_the_first_does() -> None:
+    class Second(Group):
+        def gather(self, value: Any) -> list[Any]:
+            return [True, value]
+
+    assert Stopping([EpochsDone(3)], Second(World(1, 2)), Vote()).is_over(Progress(epoch=1))
 
 
 def test_one_rank_stops_by_its_own_wish_at_once() -> None:

@@ -1,42 +1,23 @@
 """``train`` called from Python, as in a notebook: several times in one process, and without a word."""
 
+import io
 import logging
 import os
 import signal
 from pathlib import Path
-from typing import Any
 
 import mindspore as ms
 import numpy as np
 import pytest
+from rich.console import Console
 
 from mindcv_shufflenet import signals
 from mindcv_shufflenet.errors import Interrupted, UserError
-from mindcv_shufflenet.training.state import load_state
+from mindcv_shufflenet.training.record.state import load_state
 from mindcv_shufflenet.training.train import train
 from tests.small import MODEL
+from tests.training.runs import options
 from tests.weights.networks import read_arrays
-
-
-def options(folder: Path, **others: Any) -> dict[str, Any]:
-    """Two eager steps on 64 digits, with everything on that draws random numbers."""
-    return {
-        "model": MODEL,
-        "stem": "cifar",
-        "dataset": "digits",
-        "image_resize": 16,
-        "crop_pct": 1,
-        "train_crop": "padded",
-        "num_samples": 64,
-        "batch_size": 32,
-        "epoch_size": 1,
-        "re_prob": 0.5,
-        "drop_rate": 0.2,
-        "val_while_train": False,
-        "mode": 1,
-        "jit": False,
-        "ckpt_save_dir": folder,
-    } | others
 
 
 def test_the_result_and_what_is_left_behind(
@@ -101,3 +82,16 @@ def test_ranks_that_have_not_met_are_refused(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(UserError, match="mpirun has started 2 ranks, and this one has not met the others: call"):
         train(options(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_training_that_is_ended_early_goes_on_with_more_epochs(tmp_path: Path) -> None:
+    text = io.StringIO()
+    console = Console(file=text, width=200)
+    early = options(tmp_path, epoch_size=5, early_stopping=1, val_while_train=True, lr=0.0, warmup_epochs=0)
+    ended = train(early, console=console)
+    assert ended.best_epoch == ended.epochs - 1 < 4
+    assert f"early_stopping ended the training after epoch {ended.epochs} of 5: the best" in text.getvalue()
+    assert train(early | {"resume_opt": True}, console=console).epochs == ended.epochs
+    assert "so nothing changes; give a larger --epoch_size or --early_stopping 0 to" in text.getvalue()
+    longer = train({"resume_opt": True, "ckpt_save_dir": tmp_path, "epoch_size": 6, "mode": 1, "jit": False})
+    assert longer.epochs > ended.epochs

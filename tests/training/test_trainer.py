@@ -21,15 +21,17 @@ from mindcv_shufflenet.parallel.group import Group
 from mindcv_shufflenet.parallel.vote import CommonVote, Vote
 from mindcv_shufflenet.parallel.world import World
 from mindcv_shufflenet.training.display import Display
-from mindcv_shufflenet.training.dropout import DropoutMasks
-from mindcv_shufflenet.training.recorder import Recorder
-from mindcv_shufflenet.training.state import Progress, load_state
+from mindcv_shufflenet.training.masks import create_masks
+from mindcv_shufflenet.training.record.recorder import Recorder
+from mindcv_shufflenet.training.record.state import Progress, load_state
 from mindcv_shufflenet.training.stopping import EpochsDone, Reason, Rule, Stopping
 from mindcv_shufflenet.training.trainer import Trainer
+from mindcv_shufflenet.training.updates import Updates
+from mindcv_shufflenet.training.validation import Validate, Validation
 from tests.training.runs import MODEL, STEPS, run_in
 
 IMAGES = 4
-NO_MASKS = DropoutMasks(0.0, 3, 0, World())
+NO_MASKS = create_masks(0.0, 3, (), 0, World())
 SCORED = Scored(np.zeros((1, 2), np.float32), np.zeros(1, np.int32))
 
 
@@ -52,16 +54,26 @@ class Step:
         self.loss = loss
         self.others = others
         self.images: list[int] = []
-        self.masks: list[Tensor | None] = []
+        self.masks: list[tuple[Tensor | None, Tensor | None]] = []
+        self.updates: list[bool] = []
+        self.overflows: set[int] = set()
 
     def __call__(
-        self, image: Tensor, label: Tensor, mask: Tensor | None, vote: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self,
+        image: Tensor,
+        label: Tensor,
+        dropout_mask: Tensor | None,
+        path_mask: Tensor | None,
+        vote: Tensor,
+        is_update: bool,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         number = len(self.images)
+        self.updates.append(is_update)
         self.images.append(int(image.asnumpy().flat[0]))
-        self.masks.append(mask)
+        self.masks.append((dropout_mask, path_mask))
         outcome = Tensor(self.others[number], ms.float32) if number < len(self.others) else vote
-        return Tensor(self.loss(number), ms.float32), Tensor(3.0, ms.float32), outcome
+        skipped = float(number in self.overflows)
+        return Tensor(self.loss(number), ms.float32), Tensor(3.0, ms.float32), outcome, Tensor(skipped, ms.float32)
 
 
 class Twins(Group):
@@ -100,6 +112,11 @@ class Run:
         self.text = io.StringIO()
         self.options = options
 
+    def validation(self, epochs: int) -> Validation | None:
+        validate, average = (self.options.pop(name, None) for name in ("validate", "validate_average"))
+        interval = self.options.pop("val_interval", 1)
+        return Validation(validate, average, interval, epochs) if validate else None
+
     def train(
         self, step: Step, *rules: Rule, epochs: int = 2, vote: Vote | None = None, group: Group | None = None
     ) -> Progress:
@@ -107,20 +124,19 @@ class Run:
         trainer = Trainer(
             step,
             Loader(),  # type: ignore[arg-type]
-            np.arange(100) / 10,
+            Updates(np.arange(100) / 10, STEPS, self.options.pop("accumulation", 1)),
             self.options.pop("masks", NO_MASKS),
-            self.options.pop("validate", None),
+            self.validation(epochs),
             self.recorder,
             Display(Console(file=self.text, width=200), epochs, STEPS),
             Stopping([EpochsDone(epochs), *rules], group, vote or Vote()),
             group,
-            epochs=epochs,
             **self.options,
         )
         return trainer.run(self.progress)
 
 
-def scores(*top1: float) -> Callable[[Observer], Metrics]:
+def scores(*top1: float) -> Validate:
     """A validation that gives one top-1 after the other, and shows one batch to its observer."""
     left = [Metrics(100, int(value), 100, [0.5] * 100) for value in top1]
 
@@ -241,11 +257,37 @@ def test_ranks_whose_weights_differ_end_the_run(tmp_path: Path, locks: ExitStack
     assert not (tmp_path / f"{MODEL}-last.ckpt").exists()
 
 
-def test_each_step_has_its_dropout_mask(tmp_path: Path, locks: ExitStack) -> None:
-    masks, step = DropoutMasks(0.5, 3, 1, World()), Step()
+def test_each_step_has_its_masks(tmp_path: Path, locks: ExitStack) -> None:
+    masks, step = create_masks(0.5, 3, (0.0, 0.5), 1, World()), Step()
     Run(tmp_path, locks, masks=masks).train(step)
-    for number, mask in enumerate(step.masks):
-        drawn = masks.draw(IMAGES, number)
-        assert mask is not None
-        assert drawn is not None
-        np.testing.assert_array_equal(mask.asnumpy(), drawn)
+    for number, given in enumerate(step.masks):
+        for mask, drawn in zip(given, masks.draw(IMAGES, number), strict=True):
+            assert mask is not None
+            assert drawn is not None
+            np.testing.assert_array_equal(mask.asnumpy(), drawn)
+
+
+def test_an_update_follows_each_group_of_batches_and_the_last_one_of_an_epoch(tmp_path: Path, locks: ExitStack) -> None:
+    step = Step()
+    Run(tmp_path, locks, accumulation=2).train(step)
+    assert step.updates == [False, True, True] * 2
+
+
+def test_left_out_updates_are_counted_and_told_of(
+    tmp_path: Path, locks: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    step = Step()
+    step.overflows = {1, 2, 5}
+    with caplog.at_level("INFO"):
+        assert Run(tmp_path, locks).train(step, epochs=3).skipped == 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "2 update(s) left out: their gradients overflowed",
+        "1 update(s) left out: their gradients overflowed",
+    ]
+
+
+def test_the_better_of_weights_and_average_makes_the_best_epoch(tmp_path: Path, locks: ExitStack) -> None:
+    run = Run(tmp_path, locks, validate=scores(50, 60, 55), validate_average=scores(40, 58, 70))
+    progress = run.train(Step(), epochs=3)
+    assert [(row.val_top1, row.ema_top1) for row in progress.rows] == [(50, 40), (60, 58), (55, 70)]
+    assert (progress.best_top1, progress.best_epoch) == (70, 3)

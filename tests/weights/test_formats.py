@@ -175,8 +175,8 @@ def test_of_several_sets_the_trained_one_is_taken_and_told(arrays: dict[str, np.
     """mindcv writes the moving average beside the weights; MindSpore's optimizers write their moments there."""
     path = tmp_path / "net.ckpt"
     of_optimizer = {
-        f"{kind}.{name}": value
-        for kind in ("adam_m", "lamb_m", "mean_grad", "moments")
+        f"{kind}{name}": value
+        for kind in ("adam_m.", "lamb_m.", "mean_grad.", "moments.", "adan_n.", "prev_gradient.", "mu_product_")
         for name, value in arrays.items()
     } | {"global_step": np.zeros(1, np.float32), "learning_rate": np.ones(9, np.float32)}
     average = {f"ema.{name}": value + 1 for name, value in arrays.items()}

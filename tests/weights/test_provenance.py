@@ -100,13 +100,15 @@ def test_what_nothing_tells_is_assumed_aloud(arrays: dict[str, np.ndarray], tmp_
 
 def test_metadata_come_back_and_nonsense_is_told(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
     config = parse_config({"model": MODEL, "layout": "megvii", "pool": "same", "stem": "imagenet"})
-    metadata = metadata_of(config, CLASSES, 7)
+    metadata = metadata_of(config, CLASSES, 7)._replace(temperature=1.25)
     assert parse_metadata(metadata.dump()) == metadata
     assert parse_metadata(Metadata({"model": MODEL}).dump()) == Metadata({"model": MODEL})
     whole = metadata.dump()
     for text, message in (
         *((text, "they are damaged") for text in ("{}", "[]", "null", "[" * 5000, whole[:-2])),
         (whole.replace('"epoch": 7', '"epoch": "x"'), "epoch=x is no number"),
+        (whole.replace("1.25", "0.01"), "temperature=0.01 is not from 0.05 to 20.0"),
+        (whole.replace("1.25", "NaN"), "temperature=nan is not"),
         (whole.replace('"format": 1', '"format": 2'), "they are of format 2 and this version reads 1"),
         (whole.replace('"stem": "imagenet"', '"stem": "flower"'), "stem=flower"),
         (whole.replace('"b": 1', '"b": 5'), "indices are not of those names"),

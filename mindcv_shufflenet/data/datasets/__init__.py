@@ -1,11 +1,13 @@
 """The data sets by name: ``open_split("digits", Request(Path(), "val"))``. Nothing in this folder imports MindSpore."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from mindcv_shufflenet.data.datasets import cifar10, digits, folder, imagenet, mindrecord, tiny_imagenet
+from mindcv_shufflenet.data.datasets import cifar, digits, folder, idx, imagenet, mindrecord, tiny_imagenet
 from mindcv_shufflenet.data.datasets.base import Request, Split
+from mindcv_shufflenet.data.listing import told_strangers
 from mindcv_shufflenet.errors import UserError, unknown_name
 from mindcv_shufflenet.options import names
 
@@ -30,8 +32,15 @@ DATASETS: dict[str, Reader] = {
     "digits": Reader(digits.read_split),
     "folder": Reader(folder.read_split),
     "imagenet": Reader(imagenet.read_split),
-    "tiny_imagenet": Reader(tiny_imagenet.read_split),
-    "cifar10": Reader(cifar10.read_split, cifar10.download),
+    "tiny_imagenet": Reader(tiny_imagenet.read_split, tiny_imagenet.download),
+    **{
+        name: Reader(partial(cifar.read_split, row), partial(cifar.download, row))
+        for name, row in (("cifar10", cifar.CIFAR10), ("cifar100", cifar.CIFAR100))
+    },
+    **{
+        name: Reader(partial(idx.read_split, row), partial(idx.download, row))
+        for name, row in (("mnist", idx.MNIST), ("fashion_mnist", idx.FASHION_MNIST))
+    },
     "mindrecord": Reader(mindrecord.read_split),
 }
 
@@ -75,8 +84,9 @@ def open_split(dataset: str, request: Request, *, download: bool = False) -> Spl
             )
         reader.download(request.data_dir)
     try:
-        return reader.read_split(request)
+        split = reader.read_split(request)
     except OSError as error:
         raise UserError(
             f"cannot read the data set {dataset} in {request.data_dir}: {error}; check its permissions"
         ) from error
+    return replace(split, notes=(*split.notes, *told_strangers(split.strangers)))

@@ -53,6 +53,7 @@ class Split:
         is_guess: class indices are positions among the folders of a split that is not the training split, because
             nothing else determines them.
         dataset: the data set that this was read as, if it is another than the requested one.
+        strangers: files among the images that are not read, since they have no image's suffix.
     """
 
     images: ImageSource
@@ -63,6 +64,7 @@ class Split:
     held_out: HeldOut | None = None
     is_guess: bool = False
     dataset: str | None = None
+    strangers: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mindcv_shufflenet.data.datasets.base import Request, Split, split_folder
 from mindcv_shufflenet.data.datasets.held_out import hold_out
-from mindcv_shufflenet.data.listing import holds_images, list_folders, list_images, told_strangers
+from mindcv_shufflenet.data.listing import holds_images, list_folders, list_images
 from mindcv_shufflenet.data.sources import Files
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.storage.text import normal
@@ -63,9 +63,9 @@ def read_split(request: Request) -> Split:
     folders = _class_folders(layout.folder)
     names, class_to_index = _classes(layout, folders, request)
     images, labels, strangers = list_classes((path, class_to_index[name]) for name in folders for path in folders[name])
-    notes = (*layout.notes, *_odd_classes(layout.folder, folders, names), *told_strangers(strangers))
+    notes = (*layout.notes, *_odd_classes(layout.folder, folders, names))
     is_guess = not request.classes and (layout.train is None or layout.folder == request.data_dir)
-    split = Split(Files(images), labels, names, class_to_index, notes, is_guess=is_guess)
+    split = Split(Files(images), labels, names, class_to_index, notes, is_guess=is_guess, strangers=tuple(strangers))
     if layout.is_shared:
         chosen, held_out, note = hold_out(images, labels, request)
         part = np.flatnonzero(~chosen if request.split == request.train_split else chosen)

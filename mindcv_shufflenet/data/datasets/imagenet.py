@@ -10,7 +10,7 @@ import numpy as np
 from mindcv_shufflenet.data.datasets import folder as folder_reader
 from mindcv_shufflenet.data.datasets.base import Request, Split, split_folder
 from mindcv_shufflenet.data.datasets.folder import Listed, list_classes, refuse_loose_images
-from mindcv_shufflenet.data.listing import IMAGE_SUFFIXES, list_folders, list_images, told_strangers
+from mindcv_shufflenet.data.listing import IMAGE_SUFFIXES, list_folders, list_images
 from mindcv_shufflenet.data.sources import Files
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.storage.text import normal, read_text
@@ -54,7 +54,7 @@ def read_split(request: Request) -> Split:
         images, labels, strangers = list_classes([(folder / name, class_to_index[name]) for name in names])
     else:
         images, labels, strangers = _read_flat(data_dir, split, class_to_index)
-    return Split(Files(images), labels, class_names, class_to_index, told_strangers(strangers))
+    return Split(Files(images), labels, class_names, class_to_index, strangers=tuple(strangers))
 
 
 def _has_own_classes(request: Request) -> bool:

@@ -65,7 +65,7 @@ def card(exported: Exported, name: str, file: str, measured: Sequence[Score], us
         _table(
             ("", ""),
             [
-                ("network", f"`{exported.name}`" + _spelt(exported.network_options)),
+                ("network", f"`{exported.name}`" + _format_options(exported.network_options)),
                 ("parameters", f"{exported.complexity.parameters:,}"),
                 ("multiply-adds", f"{exported.complexity.multiply_adds:,} for an image of {size}x{size}"),
                 ("weights", _origin(exported)),
@@ -88,7 +88,7 @@ def card(exported: Exported, name: str, file: str, measured: Sequence[Score], us
     return "\n\n".join([*sections, "## Use", _use(exported, file), usage]) + "\n"
 
 
-def _spelt(options: Mapping[str, Any]) -> str:
+def _format_options(options: Mapping[str, Any]) -> str:
     return "".join(f", {name}={value}" for name, value in options.items())
 
 
@@ -130,7 +130,11 @@ def _interface(exported: Exported) -> str:
             rows.append((what, f"`{info.name}`", kind, f"[{shape}]"))
     meaning = "probabilities" if exported.signature.gives_probabilities else "logits, of which a softmax makes"
     meaning += "" if exported.signature.gives_probabilities else " probabilities"
-    return _table(("", "name", "type", "shape"), rows) + f"\n\nThe outputs are {meaning}."
+    text = _table(("", "name", "type", "shape"), rows) + f"\n\nThe outputs are {meaning}."
+    temperature = exported.metadata.temperature
+    if temperature != 1 and not exported.signature.gives_probabilities:
+        text += f" Divide the logits by the temperature {temperature:.4g} first: the probabilities are then calibrated."
+    return text
 
 
 def _preprocessing(exported: Exported) -> str:
@@ -217,8 +221,8 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]
         if isinstance(value, Mapping):
             rows += _flat(value, f"{prefix}{name}.")
         else:
-            spelt = f"{value:.4g}" if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
-            rows.append((prefix + name, value if isinstance(value, str) else spelt))
+            text = f"{value:.4g}" if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+            rows.append((prefix + name, value if isinstance(value, str) else text))
     return rows
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from mindcv_shufflenet.deploy.export.form import Form
 from mindcv_shufflenet.network import Opened
 from mindcv_shufflenet.options.tables import names_of
-from mindcv_shufflenet.weights.metadata import ENTRY, EXPORT_ENTRY, metadata_of
+from mindcv_shufflenet.weights.metadata import ENTRY, EXPORT_ENTRY, Metadata, metadata_of
 from mindcv_shufflenet.weights.provenance import Settled
 from mindcv_shufflenet.weights.publication import publication
 
@@ -36,7 +36,7 @@ def export_metadata(settled: Settled, opened: Opened, form: Form, int8: Mapping[
     """
     config, weights = settled.config, settled.weights
     known = {*settled.data, *names_of("network", "preprocessing")}
-    epoch = weights.metadata.epoch if weights and weights.metadata else None
+    own = (weights and weights.metadata) or Metadata({})
     sha256 = hashlib.sha256(Path(weights.source).read_bytes()).hexdigest() if weights else None
     found = publication(settled, sha256) if sha256 else None
     proven = found.record if found and found.is_proven else None
@@ -53,8 +53,9 @@ def export_metadata(settled: Settled, opened: Opened, form: Form, int8: Mapping[
         "licence": licence,
         "int8": int8,
     }
+    told = metadata_of(config.replace(**settled.data), settled.classes, names=known).with_weights_of(own)
     return {
-        ENTRY: metadata_of(config.replace(**settled.data), settled.classes, epoch, known).dump(),
+        ENTRY: told.dump(),
         EXPORT_ENTRY: json.dumps(made),
         "model": config.model_name.model,
         "preprocessing": json.dumps(opened.preprocessing.options()),

@@ -2,17 +2,20 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from mindcv_shufflenet.options.bounds import Area, AspectRatio, Count, Fraction, Pixel, Strength
+from mindcv_shufflenet.options.bounds import Area, AspectRatio, Count, Epochs, Fraction, Pixel, Strength
 from mindcv_shufflenet.options.group import OptionGroup
 from mindcv_shufflenet.options.names import DATASETS
 from mindcv_shufflenet.options.option import ABSENT, Needs, given, option
+from mindcv_shufflenet.options.policy import POLICIES, parse_policy
+from mindcv_shufflenet.options.size_schedule import LARGEST, SMALLEST, Stage, parse_stages
 
 _RESIZED = Needs("a resized train_crop", lambda c, _: c.crops_resized)
 _PADDED = Needs("a padded train_crop", lambda c, _: not c.crops_resized)
 _PADDED_DATASETS = [name for name, traits in DATASETS.items() if traits.train_crop == "padded"]
 _MIXED = Needs("cutmix_prob above 0 and batch_size above 1", lambda c, _: c.cutmix_prob > 0 and c.batch_size > 1)
+_MIXES = Needs("mixup or cutmix", lambda c, _: c.mixup > 0 or c.cutmix > 0)
 
 
 class AugmentationOptions(OptionGroup):
@@ -21,7 +24,11 @@ class AugmentationOptions(OptionGroup):
     image_resize: int = option(
         224, "height and width of the network's input in pixels",
         read_by="train validate predict models export benchmark", of="preprocessing", is_common=True, memory_rank=2,
-        ge=8, le=4096,
+        ge=SMALLEST, le=LARGEST,
+    )  # fmt: skip
+    image_resize_schedule: list[str] | None = option(
+        None, "size of training images from an epoch on, such as 128@0 160@30; null: image_resize in all epochs",
+        read_by="train", mindcv=ABSENT,
     )  # fmt: skip
     train_crop: Literal["auto", "resized", "padded"] = option(
         "auto", "resized: random area and aspect ratio; padded: shift by up to crop_padding pixels; auto: padded for"
@@ -40,13 +47,20 @@ class AugmentationOptions(OptionGroup):
     hflip: Fraction = option(0.5, "probability of a horizontal flip", read_by="train")
     vflip: Fraction = option(0.0, "probability of a vertical flip", read_by="train")
     color_jitter: Strength | Annotated[list[Strength], Field(min_length=3, max_length=4)] | None = option(
-        0.4, "one number, or brightness, contrast, saturation and optionally hue (at most 0.5)", read_by="train"
-    )
+        0.4, "one number, or brightness, contrast, saturation and optionally hue (at most 0.5)", read_by="train",
+        needs=Needs("auto_augment null, since a policy takes its place", lambda c, _: c.auto_augment is None),
+    )  # fmt: skip
     interpolation: Literal["bilinear", "nearest", "bicubic", "area"] = option(
         "bilinear", "of a resize", read_by="train validate predict export", of="preprocessing"
     )
-    auto_augment: str | None = option(None, "augmentation policy", read_by="train", works=(None,))
-    aug_splits: int = option(0, "augmentation splits of AugMix", read_by="train", works=(0,), ge=0, le=1_000_000)
+    auto_augment: str | None = option(
+        None, f"policy that augments each image: {', '.join(POLICIES)}, with its parts, such as randaug-m9-n2-mstd0.5",
+        read_by="train",
+    )  # fmt: skip
+    aug_splits: int = option(
+        0, "N above 1: a batch has N views of each image, the first without auto_augment; 0: one", read_by="train",
+        ge=0, le=16,
+    )  # fmt: skip
     aug_repeats: int = option(
         0, "N above 1: an epoch shows one in N images, each N times; 0 and 1: all once", read_by="train",
         ge=0, le=1_000_000,
@@ -94,7 +108,11 @@ class AugmentationOptions(OptionGroup):
     )
     cutmix_prob: Fraction = option(
         1.0, "probability of mixing a batch at all, by mixup or CutMix", read_by="train",
-        needs=Needs("mixup or cutmix", lambda c, _: c.mixup > 0 or c.cutmix > 0),
+        needs=_MIXES,
+    )  # fmt: skip
+    mixup_off_epoch: Epochs = option(
+        0, "epoch, counted from 0, from which on neither mixup nor CutMix mixes; 0: both to the end", read_by="train",
+        needs=_MIXES, mindcv=ABSENT,
     )  # fmt: skip
 
     @model_validator(mode="after")
@@ -105,12 +123,39 @@ class AugmentationOptions(OptionGroup):
                 raise ValueError(f"{name} is ({low:g}, {high:g}): the first must not be above the second")
         return self
 
+    @field_validator("auto_augment")
+    @classmethod
+    def _policy_exists(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_policy(text)
+        return text
+
+    @field_validator("image_resize_schedule")
+    @classmethod
+    def _stages_ascend(cls, texts: list[str] | None) -> list[str] | None:
+        if texts is not None:
+            parse_stages(texts)
+        return texts
+
     @model_validator(mode="after")
     def _crop_sees_the_image(self) -> Self:
-        if self.crop_padding is not None and self.crop_padding >= self.image_resize:
+        size = min(self.stages).size
+        if self.crop_padding is not None and self.crop_padding >= size:
             raise ValueError(
-                f"crop_padding={self.crop_padding} shifts an image of image_resize={self.image_resize} out of sight:"
-                f" use at most {self.image_resize - 1}"
+                f"crop_padding={self.crop_padding} shifts an image of {size} pixels out of sight:"
+                f" use at most {size - 1}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _splits_differ(self) -> Self:
+        if self.aug_splits == 1:
+            raise ValueError("aug_splits=1 is no split: it must be 0, or at least 2; AugMix has 3")
+        if self.aug_splits and self.auto_augment is None:
+            raise ValueError(f"aug_splits={self.aug_splits} needs auto_augment, which makes the views: give augmix")
+        if self.aug_splits and (self.mixup or self.cutmix):
+            raise ValueError(
+                "aug_splits has views of one image, and mixup and cutmix mix images: leave one of them out"
             )
         return self
 
@@ -132,3 +177,8 @@ class AugmentationOptions(OptionGroup):
         if self.resize_backend == "pillow" and self.interpolation == "area":
             raise ValueError("interpolation=area: Pillow has no such resize; use bilinear, nearest or bicubic")
         return self
+
+    @property
+    def stages(self) -> list[Stage]:
+        """The sizes of training images by epoch; one stage where ``image_resize`` holds for all."""
+        return parse_stages(self.image_resize_schedule or [f"{self.image_resize}@0"])

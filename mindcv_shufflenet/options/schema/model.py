@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mindcv_shufflenet.options.bounds import Count, Fraction, OneOf
+from mindcv_shufflenet.options.bounds import Count, OneOf
 from mindcv_shufflenet.options.group import OptionGroup
 from mindcv_shufflenet.options.names import ACTIVATIONS, CHANNEL_SHUFFLES, LAYOUTS, POOLS, STEMS, WEIGHTS_SUFFIXES
 from mindcv_shufflenet.options.option import ABSENT, Needs, given, option
@@ -66,7 +66,14 @@ class ModelOptions(OptionGroup):
         None, "dropout before the classifier; null: as the model has it, 0.2 in MobileNetV2, ShuffleNetV2+ and Megvii's"
         " large network", read_by="train",
     )  # fmt: skip
-    drop_path_rate: Fraction | None = option(None, "stochastic depth", read_by="train", works=(None, 0.0))
+    drop_path_rate: Annotated[float, Field(ge=0, le=0.99)] | None = option(
+        None, "stochastic depth: share of the images whose residual branch is left out in the last block, less in those"
+        " before it; for ShuffleNetV1, MobileNetV2, and ShuffleNetV2 with residual", read_by="train",
+    )  # fmt: skip
+    freeze: list[str] = option(
+        [], "parts that keep weights and BatchNorm statistics: backbone (all but the classifier), stages (stage2), or"
+        " names of cells and parameters, with wildcards (features.0.*)", read_by="train average", mindcv=ABSENT,
+    )  # fmt: skip
     pretrained: bool = option(
         False, "start from, or validate, the published weights of model", read_by="train validate predict export",
         of="weights", is_common=True,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mindcv_shufflenet.options.bounds import Count, Epochs, Fraction
+from mindcv_shufflenet.options.bounds import Count, Epochs
 from mindcv_shufflenet.options.group import OptionGroup
 from mindcv_shufflenet.options.option import ABSENT, Needs, given, option
 
@@ -20,8 +20,12 @@ class RunOptions(OptionGroup):
         changes_training=False, min_length=1,
     )  # fmt: skip
     overwrite: bool = option(
-        False, "let a new run replace the one in ckpt_save_dir", read_by="train convert data", of="command",
+        False, "let a new run replace the one in ckpt_save_dir", read_by="train convert data_prepare", of="command",
         mindcv=ABSENT, is_common=True,
+    )  # fmt: skip
+    report: bool = option(
+        True, "write report.html into the run directory at the end", read_by="train", mindcv=ABSENT,
+        changes_training=False,
     )  # fmt: skip
     ckpt_save_interval: Count = option(
         1, "epochs between two numbered checkpoints", read_by="train", needs=given("keep_checkpoint_max")
@@ -36,10 +40,19 @@ class RunOptions(OptionGroup):
     dataset_sink_mode: bool | Literal["auto"] = option(
         "auto", "feed the device from its own queue", read_by="train", of="machine", mindcv=True
     )
-    ema: bool = option(False, "keep a moving average of the weights", read_by="train", works=(False,))
-    ema_decay: Fraction = option(0.9999, "decay of the moving average", read_by="train", works=(0.9999,))
+    ema: bool = option(
+        False, "keep a moving average of the weights, and validate it beside them; the better of both is the best",
+        read_by="train",
+    )  # fmt: skip
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] = option(
+        0.9999, "share of the average that stays at an update; it rises to that with (1 - exp(-updates / 2000))",
+        read_by="train", needs=given("ema"),
+    )  # fmt: skip
     clip_grad: bool = option(False, "limit the norm of the gradients", read_by="train")
     clip_value: float = option(
         15.0, "limit of the global gradient norm", read_by="train", needs=given("clip_grad"), ge=1e-6, le=1e6
     )
-    gradient_accumulation_steps: Count = option(1, "steps between two updates", read_by="train", works=(1,))
+    gradient_accumulation_steps: Count = option(
+        1, "batches whose gradients make one update, as one batch of all their images would but in BatchNorm",
+        read_by="train",
+    )  # fmt: skip

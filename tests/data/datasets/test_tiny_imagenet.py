@@ -1,13 +1,15 @@
 """Tiny ImageNet: the real 20 classes of ``../shared``, and lists that do not fit."""
 
+import shutil
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mindcv_shufflenet.data.datasets import Request, open_split
+from mindcv_shufflenet.data.datasets import Request, open_split, tiny_imagenet
 from mindcv_shufflenet.errors import UserError
+from tests.data.datasets.conftest import Server, md5_of
 from tests.data.sources import paths_of
 
 
@@ -72,6 +74,25 @@ def test_an_image_without_a_line(small: Path) -> None:
     (small / "val/images/z.JPEG").touch()
     with pytest.raises(UserError, match=r"has no line for z\.JPEG"):
         open_split("tiny_imagenet", Request(small, "val"))
+
+
+def test_download(small: Path, tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(small, server.folder / "tiny-imagenet-200")
+    zipped = shutil.make_archive(str(server.folder / "tiny"), "zip", server.folder, "tiny-imagenet-200")
+    archive = tiny_imagenet.ARCHIVE._replace(url=f"{server.url}/tiny.zip", md5=md5_of(Path(zipped)))
+    monkeypatch.setattr(tiny_imagenet, "ARCHIVE", archive)
+    new = tmp_path / "new"
+    train, val = (open_split("tiny_imagenet", Request(new, split), download=True) for split in ("train", "val"))
+    assert server.requests == ["/tiny.zip"]
+    assert [path.name for path in new.iterdir()] == ["tiny-imagenet-200"]
+    assert (train.labels.tolist(), val.labels.tolist()) == ([0, 1], [1, 0])
+    inner = Request(new / "tiny-imagenet-200", "val")
+    assert open_split("tiny_imagenet", inner, download=True).labels.tolist() == [1, 0]
+    shutil.rmtree(new / "tiny-imagenet-200" / "val")
+    with pytest.raises(UserError, match=r"tiny-imagenet-200 is there but has no val: move that folder away"):
+        open_split("tiny_imagenet", Request(new, "val"), download=True)
+    with pytest.raises(UserError, match=r"no folder .*val .*--dataset_download fetches them"):
+        open_split("tiny_imagenet", Request(new, "val"))
 
 
 def test_the_real_ones(shared: Path, tmp_path: Path) -> None:

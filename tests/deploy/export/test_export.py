@@ -77,12 +77,16 @@ def test_a_tag_that_the_user_gives_proves_no_licence(tag: str, shared: Path, tmp
 @pytest.mark.parametrize("trained_on", [None, "digits"])
 def test_images_to_judge_on_are_not_those_of_the_training(trained_on: str | None, tmp_path: Path) -> None:
     data = {"dataset": trained_on, "val_split": "test", "seed": 5} if trained_on else {}
-    save_checkpoint(random_network(MODEL, num_classes=5), tmp_path / "net.ckpt", Metadata(OPTIONS | data))
+    save_checkpoint(
+        random_network(MODEL, num_classes=5), tmp_path / "net.ckpt", Metadata(OPTIONS | data, temperature=1.5)
+    )
     judged = folder_of(tmp_path / "data", classes=5)
     options = {"ckpt_path": str(tmp_path / "net.ckpt"), "crop_pct": 0.75, "dataset": "folder", "data_dir": str(judged)}
     export(options, tmp_path / "net.onnx")
     entries = entries_in(tmp_path / "net.onnx")
-    told = parse_metadata(entries["mindcv_shufflenet"]).options
+    metadata = parse_metadata(entries["mindcv_shufflenet"])
+    assert metadata.temperature == 1.5
+    told = metadata.options
     assert told["crop_pct"] == json.loads(entries["preprocessing"])["crop_pct"] == 0.75
     assert {name: told.get(name) for name in ("dataset", "val_split", "seed")} == {
         "dataset": None, "val_split": None, "seed": None

@@ -62,7 +62,7 @@ def write(network: nn.Cell) -> Callable[..., Exported]:
         options = {"model": MODEL, "dataset": "cifar10"} | OPTIONS | preprocessing.options()
         classes = Classes(labels, {name: index for index, name in enumerate(labels)}) if labels else None
         entries = {
-            ENTRY: Metadata(options, classes, 7).dump(),
+            ENTRY: Metadata(options, classes, 7, temperature=1.5).dump(),
             EXPORT_ENTRY: json.dumps(settings),
             GOLDEN_ENTRY: Golden.of(images, outputs, 1e-3, "ONNX Runtime").dump(),
             "labels": "\n".join(labels),
@@ -136,6 +136,7 @@ def test_hugging_face_s_folder_holds_weights_that_load_and_keys_that_are_known(
     assert "| licence of the weights | not known |" in text
     assert "| `net.ckpt`, trained on cifar10, after epoch 7 |" in text
     assert "Not known: neither published nor measured." in text
+    assert "Divide the logits by the temperature 1.5 first" in text
 
 
 def test_a_quantised_model_does_not_pass_off_the_float_score_as_its_own(write: Callable, tmp_path: Path) -> None:

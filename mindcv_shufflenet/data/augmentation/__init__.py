@@ -1,0 +1,1 @@
+"""Random changes of training images: policies, erasing, mixing."""

@@ -1,0 +1,1 @@
+"""What a data set has, and what is wrong with it."""

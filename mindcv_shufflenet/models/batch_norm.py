@@ -1,0 +1,67 @@
+"""The BatchNorms of a network: which of them move their statistics in training, and how these are computed anew."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from mindspore import Parameter, Tensor, nn
+
+
+def batch_norms(network: nn.Cell) -> list[nn.Cell]:
+    """Return every BatchNorm of a network, of one rank or of all."""
+    return [cell for _, cell in network.cells_and_names() if hasattr(cell, "moving_mean")]
+
+
+def freeze_statistics(norm: nn.Cell) -> None:
+    """Let a BatchNorm normalise by its moving statistics, in training too, and keep them."""
+    norm.use_batch_statistics = False
+
+
+def moving_norms(network: nn.Cell) -> list[nn.Cell]:
+    """Return the BatchNorms whose statistics training moves: those that are not frozen."""
+    return [norm for norm in batch_norms(network) if norm.use_batch_statistics is not False]
+
+
+def moving_statistics(network: nn.Cell) -> list[Parameter]:
+    """Return the moving means and variances that training moves."""
+    return [statistic for norm in moving_norms(network) for statistic in (norm.moving_mean, norm.moving_variance)]
+
+
+def recompute_statistics(network: nn.Cell, forward: Callable[[Tensor], object], batches: Iterable[np.ndarray]) -> int:
+    """Replace mean and variance of each BatchNorm by the averages of those of some batches; a frozen one keeps them.
+
+    The statistics that a training leaves are moving averages over networks that changed meanwhile, and the mean of
+    those of several networks is the statistic of none of these networks (Izmailov et al. 2018, arXiv:1803.05407,
+    section 3.3). The network computes as in training, where each batch is normalised by its own statistics. Afterwards
+    it is in the mode in which it was.
+
+    Args:
+        network: its statistics are replaced.
+        forward: calls the network, compiled or not.
+        batches: images ``[N, C, H, W] float32``.
+
+    Returns:
+        How many images were read. Without any the statistics stay.
+    """
+    norms = moving_norms(network)
+    statistics = [(own, norm.momentum) for norm in norms for own in (norm.moving_mean, norm.moving_variance)]
+    sums = [np.zeros(own.shape) for own, _ in statistics]
+    was_training, images, count = network.training, 0, 0
+    network.set_train(True)
+    try:
+        for batch in batches:
+            for own, _ in statistics:
+                _set(own, np.zeros(own.shape))
+            forward(Tensor(batch))
+            for total, (own, share) in zip(sums, statistics, strict=True):
+                total += own.asnumpy().astype(np.float64) / share  # a step moves 0 by this share towards the batch's
+            images, count = images + len(batch), count + 1
+    finally:
+        network.set_train(was_training)
+    if count:
+        for total, (own, _) in zip(sums, statistics, strict=True):
+            _set(own, total / count)
+    return images
+
+
+def _set(parameter: Parameter, values: np.ndarray) -> None:
+    parameter.set_data(Tensor(values.astype(np.float32)))

@@ -1,0 +1,1 @@
+"""Several trainings, one after the other, each in a process of its own."""

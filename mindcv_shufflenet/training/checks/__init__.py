@@ -1,0 +1,1 @@
+"""What is told of a training before it starts, and while it does not learn."""
