@@ -10,8 +10,8 @@ from mindcv_shufflenet.parallel.collectives import create_reduce
 from mindcv_shufflenet.training.accumulation import Accumulator
 from mindcv_shufflenet.training.ema import MovingAverage
 from mindcv_shufflenet.training.loss_scale import LossScale, create_loss_scale
-from mindcv_shufflenet.training.losses.auxiliary import AuxiliaryLoss, main_logits
-from mindcv_shufflenet.training.losses.cross_entropy import create_loss
+from mindcv_shufflenet.training.losses.auxiliary import main_logits
+from mindcv_shufflenet.training.losses.create import create_loss
 from mindcv_shufflenet.training.losses.distillation import Distillation, create_distillation
 from mindcv_shufflenet.training.optimizers.create import HYPERPARAMETERS, create_optimizer
 
@@ -168,7 +168,7 @@ def create_step(
     accumulates = config.gradient_accumulation_steps > 1
     return TrainStep(
         network,
-        AuxiliaryLoss(create_loss(config), config.aux_factor),
+        create_loss(config),
         optimizer,
         create_reduce(optimizer.parameters, moving_statistics(network), config.device_target, ranks),
         create_loss_scale(config),

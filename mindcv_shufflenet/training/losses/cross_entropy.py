@@ -1,39 +1,33 @@
-"""Training losses: from logits ``[N, num_classes]`` and labels to a scalar in nats, computed in float32.
+"""Cross entropies: from logits ``[N, num_classes]`` and labels to a scalar in nats, computed in float32.
 
 Labels are ``[N] int32``, or ``[N, num_classes] float32``, the share of each class. ``label_smoothing`` of them is
 spread evenly over all classes (Szegedy et al. 2015, arXiv:1512.00567, section 7). ``reduction`` is ``mean`` or ``sum``,
 over what the loss has a term for.
 """
 
-from collections.abc import Callable
-
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from mindcv_shufflenet.options.config import Config
-from mindcv_shufflenet.training.losses.jensen_shannon import JensenShannon
 
-
-class CrossEntropy(nn.Cell):
-    """Cross entropy of the softmax, one term an image."""
+class _Smoothed(nn.Cell):
+    """A loss against smoothed labels."""
 
     def __init__(self, label_smoothing: float = 0.0, reduction: str = "mean") -> None:
         super().__init__()
         self.label_smoothing = label_smoothing
         self.reduction = reduction
+
+
+class CrossEntropy(_Smoothed):
+    """Cross entropy of the softmax, one term an image."""
 
     def construct(self, logits: Tensor, label: Tensor) -> Tensor:
         logits = ops.cast(logits, ms.float32)
         return ops.cross_entropy(logits, label, reduction=self.reduction, label_smoothing=self.label_smoothing)
 
 
-class BinaryCrossEntropy(nn.Cell):
+class BinaryCrossEntropy(_Smoothed):
     """Cross entropy of each class's sigmoid, one term for each image and class."""
-
-    def __init__(self, label_smoothing: float = 0.0, reduction: str = "mean") -> None:
-        super().__init__()
-        self.label_smoothing = label_smoothing
-        self.reduction = reduction
 
     def construct(self, logits: Tensor, label: Tensor) -> Tensor:
         logits = ops.cast(logits, ms.float32)
@@ -43,16 +37,3 @@ class BinaryCrossEntropy(nn.Cell):
         target = label * (1 - self.label_smoothing) + self.label_smoothing / classes
         ones = ops.ones_like(logits)
         return ops.binary_cross_entropy_with_logits(logits, target, ones, ones, self.reduction)
-
-
-# By the name of the option ``loss``.
-LOSSES: dict[str, Callable[[Config], nn.Cell]] = {
-    "CE": lambda config: CrossEntropy(config.label_smoothing, config.reduction),
-    "BCE": lambda config: BinaryCrossEntropy(config.label_smoothing, config.reduction),
-    "JSD": lambda config: JensenShannon(config.aug_splits, config.label_smoothing, config.reduction),
-}
-
-
-def create_loss(config: Config) -> nn.Cell:
-    """Return the loss of the options."""
-    return LOSSES[config.loss](config)

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import log_softmax, rel_entr, softmax
 
 from mindcv_shufflenet.options.config import parse_config
-from mindcv_shufflenet.training.losses.cross_entropy import create_loss
+from mindcv_shufflenet.training.losses.create import create_loss
 from mindcv_shufflenet.training.losses.jensen_shannon import JensenShannon
 
 

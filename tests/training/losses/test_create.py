@@ -9,7 +9,7 @@ from mindspore import Tensor
 
 from mindcv_shufflenet.options.config import parse_config
 from mindcv_shufflenet.options.schema.loss import LossOptions
-from mindcv_shufflenet.training.losses.cross_entropy import LOSSES, create_loss
+from mindcv_shufflenet.training.losses.create import LOSSES, create_loss
 
 RNG = np.random.default_rng(3)
 LOGITS = RNG.standard_normal((5, 4)).astype(np.float32) * 3
