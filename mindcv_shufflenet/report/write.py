@@ -101,23 +101,28 @@ def write_report(
     if not folders:
         raise UserError("there is no run to report on: give a run directory")
     found = [read_run(folder) for folder in dict.fromkeys(folders)]
-    read = tuple(run.directory.folder for run in found)
-    scores = tuple(run.best.score if run.best else None for run in found)
     single = found[0].directory.folder if len(found) == 1 else Path()
     file = Path(output or single / REPORT_FILE)
     _check_free(file, [] if len(found) > 1 else _tables_beside(file))
-    if len(found) > 1:
-        _write(file, comparison_page(found, language))
-        return Report(file, (), read, scores)
-    run = found[0]
-    findings, reason = _evaluate(run, options or {}, full, console)
+    if len(found) == 1:
+        return _report_run(found[0], file, full, language, options or {}, console)
+    _write(file, comparison_page(found, language))
+    return Report(file, (), tuple(run.directory.folder for run in found), tuple(map(_best_top1, found)))
+
+
+def _report_run(
+    run: Run, file: Path, full: bool, language: str, options: Mapping[str, Any], console: Console | None
+) -> Report:
+    """Evaluate one run and write its page and tables, or the page alone where nothing can be evaluated."""
+    read, scores = (run.directory.folder,), (_best_top1(run),)
+    findings, reason = _evaluate(run, options, full, console)
     if findings is None:
         _write(file, run_page(run, None, reason, Markup(), language))
         for table in _tables_beside(file):
             table.unlink(missing_ok=True)
         return Report(file, (), read, scores)
     calibration = findings.calibration
-    kept = _keep_temperature(run, calibration, run.changed_by(options or {})) if calibration else Markup()
+    kept = _keep_temperature(run, calibration, run.changed_by(options)) if calibration else Markup()
     _write(file, run_page(run, findings, reason, kept, language))
     return Report(
         file,
@@ -131,6 +136,10 @@ def write_report(
         calibration and 100 * calibration.after.ece,
         calibration and calibration.temperature,
     )
+
+
+def _best_top1(run: Run) -> float | None:
+    return run.best.score if run.best else None
 
 
 def _tables_beside(file: Path) -> list[Path]:
