@@ -106,5 +106,6 @@ class _Help(argparse.Action):
         self.page = page
 
     def __call__(self, parser: argparse.ArgumentParser, _: Any, values: Any, *__: Any) -> None:
-        print(self.page(complete=values == "all").format_help(), end="", flush=True)
+        page = parser if values == "all" else self.page(complete=False)
+        print(page.format_help(), end="", flush=True)
         parser.exit()

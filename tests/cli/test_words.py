@@ -269,14 +269,14 @@ def processor_seconds(*words: str) -> tuple[float, str]:
 
 
 def test_help_names_every_option_and_answers_at_once() -> None:
-    """It takes 1.9 times what the two libraries that it needs take; importing numpy would make that 2.9 times."""
+    """It takes 0.15 s where the two libraries that it needs take 0.07 s; importing numpy would add 0.1 s."""
     helps, imports = [], []
     for _ in range(3):
         seconds, printed = processor_seconds("train.py", "--help", "all")
         helps.append(seconds)
-        imports.append(processor_seconds("-c", "import yaml; from pydantic import BaseModel, Field, TypeAdapter")[0])
+        imports.append(processor_seconds("-c", "import pydantic, yaml")[0])
     for name in parse_config({}).model_dump():
         assert re.search(rf"--{name}\b", printed)
-    assert min(helps) < 2.3 * min(imports)
+    assert min(helps) < 3 * min(imports)
     code = "import sys, mindcv_shufflenet, mindcv_shufflenet.cli; sys.exit('mindspore' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
