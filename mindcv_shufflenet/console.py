@@ -19,6 +19,8 @@ from mindcv_shufflenet.lines import output_error, printable, silence, wrap
 
 # Columns of a table where there is no terminal: as many as it needs.
 _UNBOUNDED = 100_000
+# A longer word of a table is folded where it has to be. The names of published weights are shorter.
+_LONG_WORD = 40
 
 
 class SafeConsole(Console):
@@ -75,14 +77,15 @@ class SafeConsole(Console):
 
 
 def fit(table: Table, console: Console) -> bool:
-    """Give the columns of a table widths that break no word; return whether the console is wide enough for them."""
+    """Give the columns of a table widths that fold long words alone; return whether the console has room for them."""
     cells = [[printable(str(cell)) for cell in (column.header, *column.cells)] for column in table.columns]
     widest = [max(map(cell_len, column)) for column in cells]
-    needed = [max(cell_len(word) for cell in column for word in (cell.split() or [""])) for column in cells]
+    words = [[cell_len(word) for cell in column for word in cell.split()] for column in cells]
+    needed = [min(max(lengths, default=0), _LONG_WORD) for lengths in words]
     unbounded = console.options.update(max_width=_UNBOUNDED)
     spare = console.width - Measurement.get(console, unbounded, table).maximum + sum(widest) - sum(needed)
     for column, least, most in zip(table.columns, needed, widest, strict=True):
-        column.width = least + max(0, min(spare, most - least))
+        column.width, column.overflow = least + max(0, min(spare, most - least)), "fold"
         spare -= column.width - least
     return spare >= 0
 

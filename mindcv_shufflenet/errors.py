@@ -1,6 +1,5 @@
 """Errors that end a command, and suggestions for misspelt names."""
 
-import difflib
 import functools
 import inspect
 import numbers
@@ -45,6 +44,8 @@ def first_line(error: Exception) -> str:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """Return `` (did you mean NAME?)`` for a misspelt name, or nothing if none is near."""
+    import difflib  # --help need not wait for it
+
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
     return f" (did you mean {close[0]}?)" if close else ""
 

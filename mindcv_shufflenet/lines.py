@@ -1,12 +1,10 @@
-"""Lines of text for terminals: escape control characters, wrap at words, silence a stream."""
+"""Lines of text for terminals: escape control characters, count things, wrap at words, silence a stream."""
 
 import os
 import re
 import unicodedata
 from collections.abc import Iterator
 from typing import IO
-
-from rich.cells import cell_len
 
 from mindcv_shufflenet.errors import RunError
 
@@ -25,8 +23,15 @@ def printable(text: str) -> str:
     )
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """Return a number with its noun: ``1 class``, ``2 classes``; without ``several`` the plural ends in s."""
+    return f"{number} {one if number == 1 else several or one + 's'}"
+
+
 def wrap(line: str, width: int) -> Iterator[str]:
     """Yield a line in parts of at most ``width`` cells; a longer word has a part by itself and stays whole."""
+    from rich.cells import cell_len  # --help need not wait for rich
+
     part = ""
     for word in _WORD.findall(line):
         if part and cell_len(part + word) > width:

@@ -67,6 +67,7 @@ COMPILES = [
         "test_toy_family.py",
         "training/test_augmented.py",
         "averaging/test_average.py",
+        "sweeps/test_sweep.py",
         "training/test_data_show.py",
         "training/optimizers/test_create.py",
         "training/test_step.py",

@@ -49,6 +49,22 @@ def test_a_table_in_a_pipe_is_as_wide_as_it_needs() -> None:
     assert any("x" * 300 + ".jpg" in line and "tench, Tinca tinca" in line for line in shown(made, None))
 
 
+@pytest.mark.parametrize(("width", "lines"), [(80, 3), (60, 4), (40, 0)])
+def test_a_word_that_is_too_long_is_folded_in_its_column(width: int, lines: int) -> None:
+    """Where its column would get less than 40 cells, the rows are lines."""
+    made = Table("class", "train", show_edge=False)
+    made.add_row("x" * 200, "17")
+    made.add_row("bee", "4")
+    text = shown(made, width)
+    assert sum(line.count("x") for line in text) == 200
+    if lines:
+        assert all(len(line) <= width for line in text)
+        assert sum("x" in line for line in text) == lines
+        assert sum("│" in line for line in text) == lines + 1
+    else:
+        assert "x" * 200 in text
+
+
 def test_lines_are_wrapped_on_a_terminal_alone() -> None:
     line = "note: " + "word " * 30 + "end"
     assert shown(line, None) == [line]

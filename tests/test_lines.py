@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mindcv_shufflenet.lines import print_line, printable, silence, wrap
+from mindcv_shufflenet.lines import counted, print_line, printable, silence, wrap
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,11 @@ from mindcv_shufflenet.lines import print_line, printable, silence, wrap
 )
 def test_control_characters_are_escaped_and_nothing_else(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+def test_nouns_follow_their_number() -> None:
+    assert [counted(number, "image") for number in (0, 1, 2)] == ["0 images", "1 image", "2 images"]
+    assert [counted(number, "class", "classes") for number in (1, 3)] == ["1 class", "3 classes"]
 
 
 @pytest.mark.parametrize("width", [10, 20, 60, 80, 200])

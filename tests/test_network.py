@@ -38,7 +38,7 @@ def test_a_file_opens_with_all_that_belongs_to_it(checkpoint: Path) -> None:
 
 def test_a_classifier_is_drawn_anew_only_where_a_training_starts(checkpoint: Path) -> None:
     options = {"ckpt_path": str(checkpoint), "reset_classifier": True}
-    with pytest.raises(UserError, match="it tells 3 classes and 7 are asked for"):
+    with pytest.raises(UserError, match="its num_classes is 3 and 7 is asked for"):
         open_network(options, 7)
     opened = open_network(options, 7, is_start=True)
     assert arrays_of(opened.network)["classifier.weight"].shape == (7, 1024)

@@ -144,8 +144,9 @@ def test_a_terminal_that_is_closed_gives_status_129() -> None:
     if not child:
         os.chdir(ROOT)
         os.execv(sys.executable, [sys.executable, "-c", WAITING])
-    while b"waiting" not in os.read(terminal, 1000):
-        pass
+    output = b""
+    while b"waiting\r\n" not in output:  # the whole line: its writing would fail on a closed terminal
+        output += os.read(terminal, 1000)
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 129
 

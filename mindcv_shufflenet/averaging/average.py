@@ -24,12 +24,14 @@ from mindcv_shufflenet.parallel.startup import set_up
 from mindcv_shufflenet.runtime.device import Machine
 from mindcv_shufflenet.runtime.mode import compiled, mode_restored
 from mindcv_shufflenet.signals import checked
+from mindcv_shufflenet.storage.files import is_writable
 from mindcv_shufflenet.storage.run_directory import CheckpointName, RunDirectory, read_run_of
 from mindcv_shufflenet.weights.average import average_weights
-from mindcv_shufflenet.weights.formats import check_suffix, write_arrays
+from mindcv_shufflenet.weights.formats import write_arrays
 from mindcv_shufflenet.weights.load import Weights, load_weights, read_weights
 from mindcv_shufflenet.weights.metadata import Metadata
 from mindcv_shufflenet.weights.provenance import Settled, settle
+from mindcv_shufflenet.weights.target import check_target
 
 _logger = logging.getLogger(__name__)
 
@@ -64,6 +66,11 @@ class AveragedCheckpoint:
     recomputed: int
     scores: tuple[Score, ...]
 
+    @property
+    def title(self) -> str:
+        """What it is."""
+        return _title(self.members)
+
 
 @mode_restored()
 @checked_keywords
@@ -96,7 +103,7 @@ def average_checkpoints(
 
     Raises:
         UserError: there are too few checkpoints, they are of different networks or classes, the images cannot be
-            had, or the output is there or cannot be written.
+            had, or the output is there, is a run's own file, or cannot be written.
         Interrupted: a signal has come; nothing is written.
     """
     members = _members(sources, last, epochs, 1 if recompute_bn else 2)
@@ -183,18 +190,23 @@ def _model_of(weights: Weights) -> str:
 
 
 def _check_target(target: Path, members: Sequence[Path], overwrite: bool) -> None:
-    check_suffix(target)
     if target.resolve() in [path.resolve() for path in members]:
         raise UserError(f"{target} is one of the checkpoints that are averaged: give --output another name")
-    if target.exists() and not overwrite:
-        raise UserError(f"{target} is there already; give --output another name, or --overwrite")
+    if not is_writable(target.parent):
+        raise UserError(f"cannot write {target}: give --output a file in a folder that is there and can be written")
+    check_target(target, overwrite)
 
 
 def _metadata(last: Weights, model: str, members: Sequence[Path], images: int) -> Metadata:
     own = last.metadata or Metadata({"model": model})
     norm = f"BatchNorm statistics over {images} training images" if images else "BatchNorm statistics averaged too"
     names = ", ".join(path.name for path in members)
-    return own._replace(epoch=None, origin=f"average of {len(members)} checkpoints ({names}); {norm}")
+    title = f"{_title(members)} ({names})" if len(members) > 1 else _title(members)
+    return own._replace(epoch=None, origin=f"{title}; {norm}")
+
+
+def _title(members: Sequence[Path]) -> str:
+    return f"average of {len(members)} checkpoints" if len(members) > 1 else f"weights of {members[0].name}"
 
 
 class _AveragingNetwork(NamedTuple):

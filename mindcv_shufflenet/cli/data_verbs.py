@@ -40,7 +40,7 @@ DATA_VERBS: dict[str, Verb] = {
         complete=_take_folder,
     ),
     "data_check": Verb(
-        "find unreadable images, duplicates, and images that are in two splits or classes",
+        "find unreadable images, faulty folders, and copies across splits or classes",
         ("photos", "tiny-imagenet-200 --dataset tiny_imagenet", "photos --json findings.json"),
         {"dataset", "images", "unreadable", "duplicates"},
         (_FOLDER, RECIPE),

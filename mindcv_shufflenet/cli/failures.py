@@ -11,17 +11,16 @@ from mindcv_shufflenet.options.tables import saves_memory
 from mindcv_shufflenet.parallel.group import current
 
 # MindSpore raises RuntimeErrors; its words differ from kernel to kernel and in the data pipeline.
-_MINDSPORE = re.compile(
-    r"out of memory|bad_alloc|memory (is)?n[o']t enough|fail(ed)? to allocate|(alloc\w*|memory) (\w+ )?fail",
-    re.IGNORECASE,
-)
+_MINDSPORE = r"out of memory|bad_alloc|memory (is)?n[o']t enough|fail(ed)? to allocate|(alloc\w*|memory) (\w+ )?fail"
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory could not be had."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_MINDSPORE.search(str(error))))
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and bool(re.search(_MINDSPORE, str(error), re.IGNORECASE))
+    )
 
 
 def _smaller(verb: str | None) -> str:

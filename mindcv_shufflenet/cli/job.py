@@ -11,9 +11,7 @@ from mindcv_shufflenet.cli.failures import end
 from mindcv_shufflenet.cli.verbs import VERBS
 from mindcv_shufflenet.errors import Interrupted, RunError, UserError
 from mindcv_shufflenet.lines import print_line, silence
-from mindcv_shufflenet.parallel import msrun
 from mindcv_shufflenet.parallel.group import current, join
-from mindcv_shufflenet.parallel.watchdog import be_watched
 from mindcv_shufflenet.parallel.world import MPIRUN, find_world, is_scheduler
 from mindcv_shufflenet.runtime.cores import own_place, share_cores
 
@@ -59,6 +57,8 @@ def serves_as_scheduler(check: Callable[[], object]) -> bool:
         check: looks at the words of the command, as the workers will.
     """
     if is_scheduler():
+        from mindcv_shufflenet.parallel import msrun  # one process need not wait for sockets
+
         msrun.serve(check)
         return True
     return False
@@ -75,6 +75,8 @@ def join_ranks(program: str, verb: str) -> None:
     if world.size > 1 and not VERBS[verb].runs_on_ranks:
         raise UserError(f"{program} is the work of one process; start it without {world.launcher}")
     if VERBS[verb].saves_state and world.launcher == MPIRUN:
+        from mindcv_shufflenet.parallel.watchdog import be_watched  # one process need not wait for sockets
+
         be_watched(world)
     with signals.held():  # the threads of the connections inherit the mask
         share_cores(world.rank, join(world).gather(own_place()))

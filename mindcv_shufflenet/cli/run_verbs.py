@@ -1,17 +1,8 @@
 """The verbs of several trainings, and of what one has left: sweep, average, report."""
 
-from pathlib import Path
-
 from mindcv_shufflenet.cli.arguments import argument, count, epoch_range, name_of, switch
 from mindcv_shufflenet.cli.verb import Verb
-
-
-def _is_report(path: Path) -> bool:
-    """Return whether a file is empty, or an earlier report."""
-    from mindcv_shufflenet.report.page import is_page  # matplotlib is slow to import
-
-    return is_page(path)
-
+from mindcv_shufflenet.storage.run_directory import is_of_report
 
 RUN_VERBS: dict[str, Verb] = {
     "sweep": Verb(
@@ -76,7 +67,7 @@ RUN_VERBS: dict[str, Verb] = {
                 metavar="FILE",
                 text="the page (default: report.html in the run directory; of several runs here)",
                 is_path=True,
-                is_earlier=_is_report,
+                is_earlier=is_of_report,
             ),
             switch("--full", text="evaluate all training images, not as many as there are validation images"),
             argument(

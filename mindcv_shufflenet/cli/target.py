@@ -7,8 +7,6 @@ from pathlib import Path
 
 from mindcv_shufflenet.cli.verbs import VERBS
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.storage.files import is_writable
-from mindcv_shufflenet.storage.run_directory import is_run_file
 
 
 def check_target(
@@ -28,6 +26,9 @@ def check_target(
     """
     if path in (None, "-"):
         return
+    from mindcv_shufflenet.storage.files import is_writable  # --help need not wait for these
+    from mindcv_shufflenet.storage.run_directory import is_run_file
+
     target = Path(path)
     if is_run_file(target.name):
         raise UserError(f"--{option} {path} is the name of a file of a run; give another, such as result.{option}")

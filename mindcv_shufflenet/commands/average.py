@@ -29,6 +29,6 @@ def run(arguments: argparse.Namespace) -> None:
             table.add_row(score.file, f"{score.top1:.3f} %", f"{score.top5:.3f} %", f"{score.loss:.4f}")
         console.print(table)
     how = f"computed anew over {average.recomputed} images" if average.recomputed else "averaged too"
-    console.print(f"{average.output}: average of {len(average.members)} checkpoints, BatchNorm statistics {how}")
+    console.print(f"{average.output}: {average.title}, BatchNorm statistics {how}")
     scores = [score._asdict() for score in average.scores]
     write_json(arguments.json, asdict(average) | {"scores": scores})

@@ -10,6 +10,7 @@ from mindcv_shufflenet.deploy.speed.benchmark import Benchmark, Measurement, ben
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.families import find_family
 from mindcv_shufflenet.families.costs import Complexity
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.weights.records import parse_name
 
 _logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
             console.print(line)
         console.print(speed_table(result))
         instructions = ", ".join(result.processor.instructions) or "unknown instructions"
-        console.print(f"on {result.processor.name}, {result.cores} cores ({instructions})")
+        console.print(f"on {result.processor.name}, {counted(result.cores, 'core')} ({instructions})")
         console.print(f"peak: {result.peak / 1e9:.0f} GFLOP/s, a float32 matrix product in numpy in the same turns")
         if arguments.csv:
             write_text(arguments.csv, csv_text(result))
@@ -62,7 +63,7 @@ def _draw(path: str, result: Benchmark) -> None:
         family = find_family(parse_name(subject.name).model).title
         point = Point(subject.name, family, subject.top1, tuple(one.speeds))
         panels.setdefault(f"{title}, batch {one.contender.batch_size}", []).append(point)
-    draw(path, panels, f"{result.processor.name}, {result.cores} cores")
+    draw(path, panels, f"{result.processor.name}, {counted(result.cores, 'core')}")
 
 
 def _plain(result: Benchmark, arguments: argparse.Namespace) -> dict[str, Any]:

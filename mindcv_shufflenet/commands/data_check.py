@@ -7,6 +7,7 @@ from dataclasses import asdict
 from mindcv_shufflenet.commands.output import reporting, write_json
 from mindcv_shufflenet.data.inspection.check import DataFindings, Duplicate, data_check
 from mindcv_shufflenet.errors import RunError
+from mindcv_shufflenet.lines import counted
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -17,13 +18,15 @@ def run(arguments: argparse.Namespace) -> None:
     """
     with reporting(arguments) as console:
         findings = data_check(arguments.options, given=arguments.given, console=console)
+    for fault in findings.faults:
+        console.print(f"fault: {fault}")
     for image in findings.unreadable:
         console.print(f"unreadable: {image.image}: {image.reason}")
     for path in findings.strangers:
         console.print(f"no image: {path}")
     for duplicate in findings.duplicates:
         console.print(_line(duplicate))
-    counts = ", ".join(f"{count} images in {name}" for name, count in findings.images.items())
+    counts = ", ".join(f"{counted(count, 'image')} in {name}" for name, count in findings.images.items())
     console.print(f"{findings.dataset} in {findings.data_dir}: {counts} looked at")
     duplicates = [
         {"is_leak": one.is_leak, "is_conflict": one.is_conflict, **asdict(one)} for one in findings.duplicates
@@ -50,12 +53,15 @@ def _summary(findings: DataFindings) -> str:
     """How many findings of each kind there are, and what to do."""
     leaks = sum(one.is_leak for one in findings.duplicates)
     conflicts = sum(one.is_conflict for one in findings.duplicates)
+    leak = "of these in several splits, so validation sees what was trained on"
+    conflict = "of these in several classes, so a label is wrong"
     counts = (
-        ("unreadable image(s)", len(findings.unreadable)),
-        ("file(s) that are no image", len(findings.strangers)),
-        ("image(s) there more than once", len(findings.duplicates)),
-        ("of these in several splits, so validation sees what was trained on", leaks),
-        ("of these in several classes, so a label is wrong", conflicts),
+        (len(findings.faults), "fault of folders or lists", "faults of folders or lists"),
+        (len(findings.unreadable), "unreadable image", "unreadable images"),
+        (len(findings.strangers), "file that is no image", "files that are no images"),
+        (len(findings.duplicates), "image there more than once", "images there more than once"),
+        (leaks, leak, leak),
+        (conflicts, conflict, conflict),
     )
-    told = ", ".join(f"{count} {kind}" for kind, count in counts if count)
+    told = ", ".join(counted(*row) for row in counts if row[0])
     return f"{findings.data_dir} has {told}: mend or remove what is named above"

@@ -4,6 +4,7 @@ import argparse
 from dataclasses import asdict
 
 from mindcv_shufflenet.commands.output import reporting, write_json
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.training.data_show import data_show
 
 
@@ -18,7 +19,7 @@ def run(arguments: argparse.Namespace) -> None:
             given=arguments.given,
         )
     console.print(
-        f"{shown.file}: {shown.images} images of {shown.dataset} in {shown.views} views each, and the learning rate of"
-        f" {shown.epochs} epochs of {shown.steps_per_epoch} steps"
+        f"{shown.file}: {counted(shown.images, 'image')} of {shown.dataset} in {counted(shown.views, 'view')} each, and"
+        f" the learning rate of {counted(shown.epochs, 'epoch')} of {counted(shown.steps_per_epoch, 'step')}"
     )
     write_json(arguments.json, asdict(shown))

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from mindcv_shufflenet.commands.output import reporting, write_json
 from mindcv_shufflenet.data.inspection.stats import DataStats, Sizes, data_stats
+from mindcv_shufflenet.lines import counted
 
 # Classes that a table has; of more, the largest and the smallest ones.
 _CLASSES = 40
@@ -17,8 +18,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Count and measure the images and print the figures."""
     with reporting(arguments) as console:
         stats = data_stats(arguments.options, given=arguments.given, console=console)
-    counts = ", ".join(f"{split.images} images in {name}" for name, split in stats.splits.items())
-    console.print(f"{stats.dataset}: {len(stats.class_names)} classes, {counts}")
+    counts = ", ".join(f"{counted(split.images, 'image')} in {name}" for name, split in stats.splits.items())
+    console.print(f"{stats.dataset}: {counted(len(stats.class_names), 'class', 'classes')}, {counts}")
     for part in _class_tables(stats):
         console.print(part)
     for line in (*_balance(stats), *_sizes(stats), *_normalisation(stats), *_unreadable(stats)):
@@ -52,14 +53,14 @@ def _table(stats: DataStats, indices: list[int]) -> Table:
 
 def _balance(stats: DataStats) -> list[str]:
     """How unequal the classes are."""
-    counted = sorted(zip(stats.train.per_class, stats.class_names, strict=True), key=lambda pair: pair[0])
-    empty = [name for count, name in counted if not count]
-    (fewest, small), (most, large) = counted[len(empty)], counted[-1]
+    ordered = sorted(zip(stats.train.per_class, stats.class_names, strict=True), key=lambda pair: pair[0])
+    empty = [name for count, name in ordered if not count]
+    (fewest, small), (most, large) = (ordered[len(empty) :] or ordered)[0], ordered[-1]
     if fewest == most:
-        lines = [f"balance: every class has {most} training images"]
+        lines = [f"balance: every class has {counted(most, 'training image')}"]
     else:
         times = f"{most / fewest:.3g} times as many"
-        lines = [f"balance: {large} has {most} training images and {small} {fewest}, {times}"]
+        lines = [f"balance: {large} has {counted(most, 'training image')} and {small} {fewest}, {times}"]
     if empty:
         more = f" and {len(empty) - _EACH_END} more" if len(empty) > _EACH_END else ""
         lines.append(f"without training images: {', '.join(empty[:_EACH_END])}{more}")

@@ -10,6 +10,7 @@ from rich.table import Table
 from mindcv_shufflenet.commands.output import reporting, write_json
 from mindcv_shufflenet.deploy.export.export import Export, export
 from mindcv_shufflenet.deploy.export.form import Form
+from mindcv_shufflenet.lines import counted
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -49,17 +50,12 @@ def _table(result: Export) -> Table:
 
 def _int8_rows(int8: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """How a model was quantised, and how near it is to its float32 model."""
-    floats = f", {_count(len(int8['float_layers']), 'layer')} in float32" if int8["float_layers"] else ""
-    yield "int8", f"{int8['method']} on {_count(int8['calibration_images'], 'image')}{floats}"
+    floats = f", {counted(len(int8['float_layers']), 'layer')} in float32" if int8["float_layers"] else ""
+    yield "int8", f"{int8['method']} on {counted(int8['calibration_images'], 'image')}{floats}"
     if others := int8["held_out_images"]:
-        yield "", f"{100 * int8['agreement']:.1f} % of {_count(others, 'other image')} have the class of float32"
+        yield "", f"the class of float32 on {100 * int8['agreement']:.1f} % of {counted(others, 'other image')}"
     else:
         yield "", "not compared with float32 on other images, since there are none"
     if images := int8["validation_images"]:
         scores = f"{int8['top1_int8']:.2f} %, in float32 {int8['top1_float']:.2f} %"
-        yield "top-1", f"{scores}, {_count(images, 'validation image')}"
-
-
-def _count(number: int, what: str) -> str:
-    """``1 image``, ``2 images``."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
+        yield "top-1", f"{scores}, {counted(images, 'validation image')}"

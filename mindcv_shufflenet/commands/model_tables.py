@@ -9,6 +9,7 @@ from rich.table import Table
 
 from mindcv_shufflenet.families.base import Layer, norms
 from mindcv_shufflenet.families.costs import Complexity, LayerCost, total
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.models.catalogue import Described, Listed
 from mindcv_shufflenet.weights.records.base import Record
 
@@ -51,7 +52,7 @@ def title(described: Described) -> str:
     """Return the network's name and what was chosen of it, in a line."""
     plan, size = described.plan, described.image_size
     options = [f"{name} {value}" for name, value in plan.family.effective(plan.model, plan.options).items()]
-    sizes = [f"input {plan.in_channels}x{size}x{size}", f"{plan.num_classes} classes"]
+    sizes = [f"input {plan.in_channels}x{size}x{size}", counted(plan.num_classes, "class", "classes")]
     return f"{plan.model}: {', '.join(options + sizes)}"
 
 

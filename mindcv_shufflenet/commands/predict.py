@@ -11,6 +11,7 @@ from mindcv_shufflenet.commands.output import reporting, write_json
 from mindcv_shufflenet.deploy.predict import ImageResult, predict
 from mindcv_shufflenet.deploy.predictor import Prediction
 from mindcv_shufflenet.errors import RunError, UserError
+from mindcv_shufflenet.lines import counted
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(failed[0]["reason"] if len(failed) == 1 else f"none of the {len(predicted)} images can be read")
     if failed:
         raise RunError(
-            f"{len(failed)} of {len(predicted)} images cannot be read; they are listed above with their reason"
+            f"of {counted(len(predicted), 'image')} {len(failed)} cannot be read, for the reasons that are listed above"
         )
 
 

@@ -26,9 +26,8 @@ def run(arguments: argparse.Namespace) -> None:
             f" training images: top-1 {report.train_top1:.3f} %"
         )
     if report.temperature is not None:
-        console.print(
-            f"calibration error {report.ece:.2f} %, {report.calibrated_ece:.2f} % with temperature"
-            f" {report.temperature:.3f}"
-        )
+        calibrated = f"{report.calibrated_ece:.2f} % with temperature {report.temperature:.3f}"
+        told = calibrated if report.temperature != 1 else "no temperature makes it less"
+        console.print(f"calibration error {report.ece:.2f} %, {told}")
     console.print(f"report: {report.file}")
     write_json(arguments.json, asdict(report))

@@ -26,8 +26,8 @@ def run(arguments: argparse.Namespace) -> None:
     write_json(arguments.json, asdict(result))
     if result.failed:
         raise RunError(
-            f"{len(result.failed)} of {len(result.runs)} runs failed: {', '.join(result.failed)}; output.txt in the"
-            " folder of each says why, and the same command tries them again"
+            f"{', '.join(result.failed)} failed ({len(result.failed)} of {len(result.runs)}); output.txt in the folder"
+            " of a run says why, and the same command tries again"
         )
 
 

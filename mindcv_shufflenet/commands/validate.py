@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from mindcv_shufflenet.commands.output import reporting, write_json
 from mindcv_shufflenet.evaluation.evaluate import evaluate
+from mindcv_shufflenet.lines import counted
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -14,8 +15,7 @@ def run(arguments: argparse.Namespace) -> None:
     values = asdict(result)
     split = values.pop("split")  # not among the keys of the JSON
     console.print(
-        f"{result.model} on {result.dataset} {split}:"
-        f" top-1 {result.top1:.3f} %, top-5 {result.top5:.3f} %, loss {result.loss:.4f},"
-        f" {result.images} images, {result.images_per_second:.0f} images/s"
+        f"{result.model} on {result.dataset} {split}: top-1 {result.top1:.3f} %, top-5 {result.top5:.3f} %, loss"
+        f" {result.loss:.4f}, {counted(result.images, 'image')}, {result.images_per_second:.0f} images/s"
     )
     write_json(arguments.json, values)

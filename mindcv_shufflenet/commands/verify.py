@@ -8,6 +8,7 @@ from rich.table import Table
 from mindcv_shufflenet.commands.output import reporting, write_json
 from mindcv_shufflenet.errors import RunError
 from mindcv_shufflenet.evaluation.verify import Verification, verify
+from mindcv_shufflenet.lines import counted
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _table(result: Verification) -> Table:
     record = result.record
-    table = Table(title=f"{record.name}, {result.images:,} images", show_edge=False, pad_edge=False)
+    table = Table(title=f"{record.name}, {counted(result.images, 'image')}", show_edge=False, pad_edge=False)
     for column in ("preprocessing", "top-1", "top-5"):
         table.add_column(column)
     scores = [

@@ -7,6 +7,7 @@ import numpy as np
 
 from mindcv_shufflenet.data.datasets import Split
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.options.names import traits_of
 from mindcv_shufflenet.storage.run_directory import CLASSES_FILE, Classes
@@ -21,19 +22,21 @@ def match_classes(config: Config, split: Split, outputs: int) -> Split:
     if outputs < split.num_classes:
         there = len(np.unique(split.labels))
         few = (
-            f", or --dataset folder, which has the {there} classes that are there"
+            f", or --dataset folder for the {counted(there, 'class', 'classes')} with images"
             if traits_of(config.dataset).has_class_folders
             else ""
         )
         raise UserError(
             f"num_classes={outputs} and the data set {config.dataset} in {config.data_dir} has"
-            f" {split.num_classes} classes; use --num_classes {split.num_classes}{few}"
+            f" {counted(split.num_classes, 'class', 'classes')}; use --num_classes {split.num_classes}{few}"
         )
     known = len(split.class_to_index)
     if outputs == known:
         return split
     names = (*split.class_names, *map(str, range(split.num_classes, outputs)))
-    note = f"the network has {outputs} classes and the data have {known}: the others are never right"
+    note = (
+        f"the network has {counted(outputs, 'class', 'classes')} and the data have {known}: the others are never right"
+    )
     return replace(split, class_names=names, notes=(*split.notes, note))
 
 
@@ -71,9 +74,9 @@ def check_known_classes(config: Config, split: Split, outputs: int | None, weigh
     known = len(split.class_to_index)
     if outputs > known:
         raise UserError(
-            f"{weights} tells {outputs} classes, {config.data_dir} has {known} class folders, and"
-            f" nothing says which of them these are: put the run's {CLASSES_FILE} beside the checkpoint, or the"
-            f" training images into {Path(config.data_dir) / config.train_split}"
+            f"{weights} tells {counted(outputs, 'class', 'classes')}, {config.data_dir} has"
+            f" {counted(known, 'class folder')}, and nothing says which of them these are: put the run's {CLASSES_FILE}"
+            f" beside the checkpoint, or the training images into {Path(config.data_dir) / config.train_split}"
         )
     first = ", ".join(f"{name}={index}" for name, index in [*split.class_to_index.items()][:3])
     return [f"classes are the folders in the order of their names ({first} ...): nothing tells those of the weights"]

@@ -82,7 +82,7 @@ def check_images(paths: Sequence[Path], root: Path) -> None:
         if others:
             listed = ", ".join(f"{path} ({fault})" for path, fault in others[: _LISTED - 1])
             rest = ", ... (shufflenet data check names all)" if len(bad) > _LISTED else ""
-            more = f", and {len(others)} more of the {len(paths)} images are bad: {listed}{rest}"
+            more = f", and {len(others)} more of the {len(paths)} images: {listed}{rest}"
         raise UserError(f"image {path} cannot be used: {fault}{more}: mend, convert or remove what is bad")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.storage.run_directory import RunDirectory
 
 # The file types that are images of a data set; torchvision's list and a few more names of the same kinds.
@@ -36,12 +37,8 @@ def told_strangers(strangers: Collection[Path]) -> tuple[str, ...]:
     """Return a line with the number of files that are not read, or nothing if there are none."""
     if not strangers:
         return ()
-    files = (
-        "1 file without an image's suffix is"
-        if len(strangers) == 1
-        else (f"{len(strangers)} files without an image's suffix are")
-    )
-    return (f"{files} passed over (first: {min(strangers)})",)
+    files = counted(len(strangers), "file")
+    return (f"{files} without an image's suffix passed over (first: {min(strangers)})",)
 
 
 def list_folders(folder: Path) -> list[str]:

@@ -20,6 +20,7 @@ from mindcv_shufflenet.data.datasets.base import Split
 from mindcv_shufflenet.data.seeds import Stream, generator, pipeline_seed
 from mindcv_shufflenet.data.transforms import Operations, eval_operations, train_operations, train_policy
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.options.augmentation import Augmentation
 from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.options.preprocessing import Preprocessing
@@ -188,14 +189,18 @@ def train_loader(config: Config, split: Split, workers: int, rank: int = 0, rank
         UserError: there are too few images for the ranks, ``aug_repeats`` or a full batch.
     """
     if len(split) < ranks:
-        raise UserError(f"{ranks} ranks and only {len(split)} training images; start {len(split)} ranks at most")
+        raise UserError(
+            f"{ranks} ranks and only {counted(len(split), 'training image')}; start as many as images at most"
+        )
     if config.aug_repeats > len(split):
-        raise UserError(f"aug_repeats={config.aug_repeats} and only {len(split)} training images; use a smaller one")
+        raise UserError(
+            f"aug_repeats={config.aug_repeats} and only {counted(len(split), 'training image')}; use a smaller one"
+        )
     if config.drop_remainder and len(split) < config.batch_size * ranks:
         on_ranks = f" on {ranks} ranks" if ranks > 1 else ""
         raise UserError(
-            f"batch_size={config.batch_size}{on_ranks} and only {len(split)} training images: no batch is full;"
-            f" use --batch_size {len(split) // ranks} or less"
+            f"batch_size={config.batch_size}{on_ranks} and only {counted(len(split), 'training image')}: no batch is"
+            f" full; use --batch_size {len(split) // ranks} or less"
         )
     augmentation, preprocessing = Augmentation.of(config), Preprocessing.of(config)
 

@@ -7,6 +7,7 @@ import numpy as np
 from mindcv_shufflenet.data.classes import match_classes
 from mindcv_shufflenet.data.datasets import Request, Split, open_split
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.options.names import traits_of
 from mindcv_shufflenet.parallel.group import current
@@ -50,18 +51,34 @@ def open_data(
     return split if num_samples is None else evenly_spaced(split, num_samples)
 
 
+def check_folder(config: Config) -> None:
+    """Refuse a folder that is not there, at once.
+
+    Raises:
+        UserError: as the reader of the data set says it.
+    """
+    if traits_of(config.dataset).needs_folder and not config.dataset_download and not Path(config.data_dir).is_dir():
+        _read(config, config.train_split)
+
+
 def read_splits(config: Config) -> dict[str, Split]:
-    """Read the training and the validation split, without a look at their images.
+    """Read the training and the validation split with their faults, without a look at their images.
 
     Raises:
         UserError: the data are missing, or packed, so that the images cannot be looked at one by one.
     """
     if traits_of(config.dataset).is_packed:
         raise UserError(f"dataset={config.dataset} has packed images; name the data set that they were packed from")
-    return {name: _read(config, name) for name in (config.train_split, config.val_split)}
+    return {name: _read(config, name, keeps_faults=True) for name in (config.train_split, config.val_split)}
 
 
-def _read(config: Config, split_name: str, classes: Classes | None = None, held_out: HeldOut | None = None) -> Split:
+def _read(
+    config: Config,
+    split_name: str,
+    classes: Classes | None = None,
+    held_out: HeldOut | None = None,
+    keeps_faults: bool = False,
+) -> Split:
     request = Request(
         data_dir=Path(config.data_dir),
         split=split_name,
@@ -72,7 +89,7 @@ def _read(config: Config, split_name: str, classes: Classes | None = None, held_
         classes=classes,
         held_out=held_out,
     )
-    return open_split(config.dataset, request, download=config.dataset_download)
+    return open_split(config.dataset, request, download=config.dataset_download, keeps_faults=keeps_faults)
 
 
 def evenly_spaced(split: Split, images: int) -> Split:
@@ -82,5 +99,5 @@ def evenly_spaced(split: Split, images: int) -> Split:
         UserError: the split has fewer images.
     """
     if images > len(split):
-        raise UserError(f"num_samples={images} and there are only {len(split)} images; use fewer")
+        raise UserError(f"num_samples={images} and the split has only {counted(len(split), 'image')}; use fewer")
     return split.take(np.linspace(0, len(split), images, endpoint=False).astype(int))

@@ -20,6 +20,7 @@ from mindcv_shufflenet.data.manifest import file_prefix, manifest_path
 from mindcv_shufflenet.data.open import open_data
 from mindcv_shufflenet.data.records import Packing, pack
 from mindcv_shufflenet.errors import UserError, check_counts
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.options.config import Config, parse_config
 from mindcv_shufflenet.options.names import traits_of
 from mindcv_shufflenet.options.tables import notes_on_options
@@ -49,8 +50,8 @@ class PackedSplit:
 
     def __str__(self) -> str:
         return (
-            f"{self.name}: {self.images} images in {self.shards} shard(s), {self.bytes / 2**20:.1f} MB,"
-            f" read back and compared, {self.seconds:.1f} s"
+            f"{self.name}: {counted(self.images, 'image')} in {counted(self.shards, 'shard')}, {self.bytes / 2**20:.1f}"
+            f" MB, read back and compared, {self.seconds:.1f} s"
         )
 
 

@@ -11,12 +11,13 @@ from mindcv_shufflenet.families import find_family
 from mindcv_shufflenet.families.base import OWN, Family, plan
 from mindcv_shufflenet.network import build_with_weights
 from mindcv_shufflenet.options.names import TORCH_SUFFIXES
-from mindcv_shufflenet.weights.formats import check_suffix, write_arrays
+from mindcv_shufflenet.weights.formats import write_arrays
 from mindcv_shufflenet.weights.layout import change_options, reachable
 from mindcv_shufflenet.weights.load import Weights
 from mindcv_shufflenet.weights.metadata import Metadata, metadata_of
 from mindcv_shufflenet.weights.names import is_torch, translate
 from mindcv_shufflenet.weights.provenance import Settled, settle
+from mindcv_shufflenet.weights.target import check_target
 
 _logger = logging.getLogger(__name__)
 
@@ -76,12 +77,10 @@ def convert(
 
     Raises:
         UserError: the source cannot be read or is not the model's, names and layout do not go together, or the target
-            is there or cannot be written.
+            is there, is a run's own file, or cannot be written.
     """
     source, target = os.fspath(source), Path(target)
-    check_suffix(target)
-    if target.exists() and not overwrite:
-        raise UserError(f"{target} is there already; give another name, or --overwrite")
+    check_target(target, overwrite)
     settled, weights = _read(source, model, ckpt_key)
     name = settled.config.model_name.model
     family = find_family(name)

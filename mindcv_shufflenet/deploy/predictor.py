@@ -17,6 +17,7 @@ from mindcv_shufflenet.data.images import IMAGE_TYPES, ImageLike, image_files
 from mindcv_shufflenet.data.transforms import create_transform
 from mindcv_shufflenet.engines.open import find_source, open_built
 from mindcv_shufflenet.errors import RunError, UserError, check_counts, check_keywords
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.options.config import parse_config
 from mindcv_shufflenet.options.model_name import ModelName
 from mindcv_shufflenet.options.preprocessing import Preprocessing
@@ -113,7 +114,8 @@ class Predictor:
         self.class_names = tuple(class_names or self._opened.class_names or map(str, range(self.num_classes)))
         if len(self.class_names) != self.num_classes:
             raise UserError(
-                f"there are {len(self.class_names)} class names and {self.num_classes} classes; give one name a class"
+                f"there are {counted(len(self.class_names), 'class name')} for"
+                f" {counted(self.num_classes, 'class', 'classes')}; give one name a class"
             )
         self._transform = create_transform(Preprocessing.of(self.config))
 

@@ -16,6 +16,7 @@ from mindcv_shufflenet.engines.settle_file import settle_file
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.graph.interface import Interface
 from mindcv_shufflenet.graph.model import onnx_model
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.network import open_network
 from mindcv_shufflenet.options.config import Config, parse_config
 from mindcv_shufflenet.parallel.agreement import checksum
@@ -121,8 +122,8 @@ class _File:
         classes = self.file.signature.num_classes
         if num_classes not in (None, classes):
             raise UserError(
-                f"{self.name} has {classes} classes, and the data or --num_classes have {num_classes}: give data (or"
-                f" --num_classes) of {classes}"
+                f"{self.name} has {counted(classes, 'class', 'classes')}, and the data or --num_classes have"
+                f" {num_classes}: give data (or --num_classes) of {classes}"
             )
         config = self.settled.config
         forward, note = _model_forward(self.file, config)

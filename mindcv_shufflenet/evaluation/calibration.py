@@ -45,7 +45,7 @@ class Calibration(NamedTuple):
     """A temperature, fitted on one half of the images, and what it changes on the other half.
 
     Attributes:
-        temperature: what logits are divided by; 1 where none was found that lowers the loss of the other half.
+        temperature: what logits are divided by; 1 where none was found that helps the other half.
         fit_images: how many images it was fitted on.
         test_images: how many other images ``before`` and ``after`` are of.
         before: with the softmax of the logits.
@@ -101,7 +101,8 @@ def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
 def calibrate(logits: np.ndarray, label: np.ndarray) -> Calibration | None:
     """Fit a temperature on every second image, and test it on the others.
 
-    It is 1 where the first half has no wrong answer, and where it raises the cross entropy of the other half.
+    It is 1 where the first half has no wrong answer, and where it raises the cross entropy of the other half or its
+    expected calibration error: probabilities of all classes can become better while those of the answers become worse.
 
     Args:
         logits: ``[N, num_classes]``, in the order of the data set, whose classes both halves then have alike.
@@ -116,8 +117,7 @@ def calibrate(logits: np.ndarray, label: np.ndarray) -> Calibration | None:
     errors = int((logits[half].argmax(axis=1) != label[half]).sum())
     temperature = fit_temperature(logits[half], label[half]) if errors >= _MIN_ERRORS else 1.0
     test = logits[other], label[other]
-    if cross_entropy(*test, temperature) > cross_entropy(*test):
-        temperature = 1.0
-    return Calibration(
-        temperature, len(label[half]), len(label[other]), reliability(*test), reliability(*test, temperature)
-    )
+    before, after = reliability(*test), reliability(*test, temperature)
+    if cross_entropy(*test, temperature) > cross_entropy(*test) or after.ece > before.ece:
+        temperature, after = 1.0, before
+    return Calibration(temperature, len(label[half]), len(label[other]), before, after)

@@ -28,7 +28,6 @@ from mindcv_shufflenet.options.schema.run import RunOptions
 from mindcv_shufflenet.options.schema.schedule import ScheduleOptions
 from mindcv_shufflenet.options.schema.system import SystemOptions
 from mindcv_shufflenet.options.synonyms import SYNONYMS
-from mindcv_shufflenet.options.yaml_text import read_table
 
 
 class Config(
@@ -201,6 +200,8 @@ def load_yaml(path: str | Path, schema: type[Config] = Config) -> dict[str, Any]
     Raises:
         UserError: the file is missing, is not YAML, or is not a table of options.
     """
+    from mindcv_shufflenet.options.yaml_text import read_table  # --help need not wait for yaml
+
     fields = schema.model_fields
     return {
         name: parse_value(fields[name], value) if name in fields else value for name, value in read_table(path).items()

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.errors import UserError, nearest
 from mindcv_shufflenet.options.config import Config, load_yaml
 from mindcv_shufflenet.options.synonyms import RECIPES_OF_MINDCV
 
@@ -29,6 +29,12 @@ def read_recipe(name: str, schema: type[Config] = Config) -> tuple[dict[str, Any
     """
     title = Path(name).name.removesuffix(".yaml")
     found = None if Path(name).is_file() else _find(RECIPES_OF_MINDCV.get(title, name.removesuffix(".yaml")))
+    if not found and not Path(name).exists():
+        known = [*(path.stem for path in RECIPES.glob("*/*.yaml")), *RECIPES_OF_MINDCV]
+        raise UserError(
+            f"cannot read the recipe {name}: there is no such file, and no recipe of that name{nearest(title, known)};"
+            " give the path of a YAML file to -c, or a name of docs/recipes.md"
+        )
     notes = [f"{name} is mindcv's name; {found.name} is read"] if found and found.stem != title else []
     return load_yaml(found or name, schema), notes
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mindcv_shufflenet.errors import RunError, UserError
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.parallel.world import MSRUN, World
 
 if TYPE_CHECKING:  # a process without other ranks need not wait for multiprocessing
@@ -91,8 +92,9 @@ def _meet_by_mpi(world: World) -> Met:
     communicator = MPI.COMM_WORLD
     if communicator.Get_size() != world.size:
         raise UserError(
-            f"mpirun has started {world.size} ranks and mpi4py's MPI ({MPI.Get_library_version().split(',')[0]}) sees"
-            f" {communicator.Get_size()}: they are of two installations; use the mpirun beside this python"
+            f"mpirun has started {counted(world.size, 'rank')} and mpi4py's MPI"
+            f" ({MPI.Get_library_version().split(',')[0]}) sees {communicator.Get_size()}: they are of two"
+            " installations; use the mpirun beside this python"
         )
 
     def agree(meeting: _Meeting | None) -> _Meeting:

@@ -8,6 +8,7 @@ import mindspore as ms
 from mindspore.communication import init
 
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.parallel.group import Group, current
 from mindcv_shufflenet.parallel.rendezvous import JOIN_SECONDS
@@ -50,9 +51,9 @@ def set_up(config: Config) -> tuple[Machine, list[str]]:
         notes.append("dataset_sink_mode=True: batches are fed from the host instead; the result is the same")
     if config.distribute and not group.world.launcher:
         notes.append(
-            f"distribute=True without a launcher: one rank runs, so a step has {config.batch_size} images; mpirun -n N"
-            " python train.py ... runs N ranks with N times as many, and the lr of a recipe for N ranks, divided by N,"
-            " fits one"
+            f"distribute=True without a launcher: one rank runs, so a step has {counted(config.batch_size, 'image')};"
+            " mpirun -n N python train.py ... runs N ranks with N times as many, and the lr of a recipe for N ranks,"
+            " divided by N, fits one"
         )
     return Machine(device, cores, workers, ms.__version__, group.world.size), notes
 

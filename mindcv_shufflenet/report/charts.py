@@ -18,8 +18,10 @@ from mindcv_shufflenet.evaluation.calibration import Reliability
 
 Values = Sequence[tuple[float, float]]
 
-# The plot of a line chart: its left and right edge, and its upper edge.
-LEFT, RIGHT, TOP = 58.0, 508.0, 14.0
+# The plot of a line chart: its left edge unless the labels need more, its right and its upper edge.
+_LEFT, RIGHT, TOP = 58.0, 508.0, 14.0
+# The width of a digit of a label, at the size that phones have, and the space on both sides of a label.
+_DIGIT, _SPACE = 10.0, 10.0
 # Colours of series; more than these are told apart by dashes.
 COLOURS = 8
 _DASHES = ("", "6 4", "2 3", "8 3 2 3")
@@ -82,16 +84,20 @@ class LineChart:
     """A chart of lines over epochs.
 
     Attributes:
-        bottom: y of the lower edge of the plot.
+        left: x of the left edge of the plot.
+        bottom: y of its lower edge.
         x_ticks: of the epochs.
         y_ticks: of the values.
         lines: in the order of the legend.
+        has_legend: whether the chart is of several series, also where one alone has values.
     """
 
+    left: float
     bottom: float
     x_ticks: list[Tick]
     y_ticks: list[Tick]
     lines: list[Line]
+    has_legend: bool
 
 
 class Bar(NamedTuple):
@@ -106,41 +112,45 @@ def line_chart(series: Sequence[Series], *, height: float = 220.0, may_be_log: b
     """Return a chart of series over epochs; None where no series has a value.
 
     Args:
-        series: those without values are left out.
+        series: those without values are left out; the others keep the colour and the dashes of their place.
         height: of the plot.
         may_be_log: whether the axis of the values is logarithmic where they differ much.
     """
-    drawn = [one for one in series if one.values]
+    drawn = [(number, one) for number, one in enumerate(series) if one.values]
     if not drawn:
         return None
-    xs, ys = zip(*(pair for one in drawn for pair in one.values), strict=True)
+    xs, ys = zip(*(pair for _, one in drawn for pair in one.values), strict=True)
     x_ticks = MaxNLocator(8, integer=True, min_n_ticks=1).tick_values(min(xs), max(xs))
     is_log = may_be_log and min(ys) > 0 and max(ys) > _WIDE * min(ys)
     y_ticks = _log_ticks(min(ys), max(ys)) if is_log else _ticks(min(ys), max(ys))
     scale: Callable[[Any], Any] = np.log if is_log else float
     low, high = scale(y_ticks[0]), scale(y_ticks[-1])
+    labels = [f"{y:.6g}" for y in y_ticks]
+    left = max(_LEFT, _SPACE + _DIGIT * max(map(len, labels)))
     bottom = TOP + height
     first, last = min(xs), max(xs)
 
     def x_of(value: float) -> float:
-        return LEFT + 8 + (RIGHT - LEFT - 16) * ((value - first) / (last - first) if last > first else 0.5)
+        return left + 8 + (RIGHT - left - 16) * ((value - first) / (last - first) if last > first else 0.5)
 
     def y_of(value: float) -> float:
         return bottom - height * (scale(value) - low) / (high - low)
 
     lines = []
-    for number, one in enumerate(drawn):
+    for number, one in drawn:
         points = [(round(x_of(x), 1), round(y_of(y), 1)) for x, y in one.values]
         best = next((point for point, (x, _) in zip(points, one.values, strict=True) if x == one.best), None)
         path = " ".join(f"{x:g},{y:g}" for x, y in points)
         dots = points if len(points) <= _DOTTED else []
-        dash = _DASHES[number // COLOURS % len(_DASHES)] if len(drawn) > 3 else _DASHES[number]
+        dash = _DASHES[number // COLOURS % len(_DASHES)] if len(series) > 3 else _DASHES[number]
         lines.append(Line(one.label, number % COLOURS, dash, path, dots, best))
     return LineChart(
+        left,
         bottom,
         [Tick(x_of(x), f"{x:g}") for x in x_ticks if first <= x <= last],
-        [Tick(y_of(y), f"{y:.6g}") for y in y_ticks],
+        [Tick(y_of(y), label) for y, label in zip(y_ticks, labels, strict=True)],
         lines,
+        len(series) > 1,
     )
 
 

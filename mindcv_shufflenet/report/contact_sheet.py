@@ -87,8 +87,9 @@ def _draw_rows(figure: SubFigure, rows: Sequence[Row], title: str) -> None:
 
 
 def _mixture(cell: Cell) -> str:
-    """The two largest shares, a line each."""
-    return "\n".join(f"{_shorten(name, _SMALL)} {share:.0%}" for name, share in cell.shares[:2])
+    """The two largest shares, a line each, without one that rounds to 0 %."""
+    told = [(name, f"{share:.0%}") for name, share in cell.shares[:2] if share >= 0.005]
+    return "\n".join(f"{_shorten(name, _SMALL)} {share}" for name, share in told)
 
 
 def _shorten(name: str, letters: int) -> str:

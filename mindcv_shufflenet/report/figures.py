@@ -4,6 +4,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import ERROR, Logger, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,28 @@ _WIDE = (
 
 @contextmanager
 def any_script() -> Iterator[None]:
-    """Draw texts in any script that an installed font has; a letter that none has becomes a box, without a warning."""
+    """Draw texts in any script that an installed font has, in the weights that it has.
+
+    A letter that no font has becomes a box, and a bold one of a font without bold letters a plain one, without a
+    warning. Dollar signs begin no formula.
+    """
     installed = {*get_font_names()}
     families = ["DejaVu Sans", *(name for name in _WIDE if name in installed)]
-    with warnings.catch_warnings(), rc_context({"font.family": families}):
+    settings: Any = {"font.family": families, "text.parse_math": False}
+    with warnings.catch_warnings(), _silent(getLogger("matplotlib.font_manager")), rc_context(settings):
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         yield
+
+
+@contextmanager
+def _silent(logger: Logger) -> Iterator[None]:
+    """Let a logger tell nothing but errors for a while."""
+    level = logger.level
+    logger.setLevel(ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def save(figure: Figure, path: str | Path, title: str, **settings: Any) -> None:

@@ -2,20 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from mindcv_shufflenet import __version__
-from mindcv_shufflenet.report.charts import COLOURS, LEFT, RIGHT, LineChart, Series, line_chart
+from mindcv_shufflenet.report.charts import COLOURS, RIGHT, LineChart, Series, line_chart
 from mindcv_shufflenet.report.run import Run
 from mindcv_shufflenet.report.texts import TEMPLATES, TEXTS, alternative, html, svg
-from mindcv_shufflenet.storage.files import begins_with
-
-# What a page says it was made by.
-MARKER = "shufflenet report"
+from mindcv_shufflenet.storage.run_directory import REPORT_MARKER
 
 
 class DrawnChart(NamedTuple):
@@ -45,10 +41,9 @@ def render(template: str, language: str, context: Mapping[str, Any]) -> str:
         "html": html,
         "svg": svg,
         "language": language,
-        "marker": MARKER,
+        "marker": REPORT_MARKER,
         "version": __version__,
         "date": datetime.now().strftime("%Y-%m-%d %H:%M"),
-        "left": LEFT,
         "right": RIGHT,
         "colours": COLOURS,
     }
@@ -71,7 +66,9 @@ def state_of(run: Run) -> Markup:
     done, epochs = run.epochs[-1].epoch, run.config.epoch_size
     if run.is_running:
         return html("running", done=done, epochs=epochs)
-    return html("finished", epochs=done) if done >= epochs else html("stopped", done=done, epochs=epochs)
+    if done >= epochs:
+        return html("finished", done=done)
+    return html("stopped_early" if run.has_stopped_early else "stopped", done=done, epochs=epochs)
 
 
 def percent(share: float) -> str:
@@ -87,8 +84,3 @@ def clock(seconds: float) -> str:
 def short(name: str) -> str:
     """Return the first of a class's names."""
     return name.split(",")[0].strip()
-
-
-def is_page(path: Path) -> bool:
-    """Return whether a file is empty, or an earlier report."""
-    return begins_with(path, f'content="{MARKER}"'.encode(), within=2000)

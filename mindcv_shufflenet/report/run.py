@@ -1,6 +1,8 @@
 """A run as a report sees it: what its run directory tells, read while the training goes on or after it."""
 
 import csv
+import io
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ from mindcv_shufflenet.options.tables import names_of, options_of, read_by
 from mindcv_shufflenet.storage.files import exclusive
 from mindcv_shufflenet.storage.run_directory import RunDirectory
 
+_logger = logging.getLogger(__name__)
+
 # Options that differ from their defaults on every run, and say nothing of its recipe.
 _NO_RECIPE = {*names_of("machine", "command"), "model", "num_classes", "ckpt_save_dir"}
 # Options that say whose weights the training started from. A report evaluates those that it has saved.
@@ -22,7 +26,7 @@ _FIRST_WEIGHTS = {"pretrained", "ckpt_path", "ckpt_key"}
 
 
 class Epoch(NamedTuple):
-    """A line of ``log.csv``; None where a column is empty or missing.
+    """A line of ``log.csv``; None where a column is empty, missing or no finite number.
 
     Attributes:
         epoch: its number, from 1 on.
@@ -90,6 +94,12 @@ class Run:
         return max(scored, key=lambda epoch: epoch.score or 0.0, default=None)
 
     @property
+    def has_stopped_early(self) -> bool:
+        """Whether ``early_stopping`` has ended the run: it is validated, and its best epoch is so far back."""
+        best, last, patience = self.best, self.epochs[-1], self.config.early_stopping
+        return bool(patience and best and last.score is not None and last.epoch - best.epoch >= patience)
+
+    @property
     def checkpoint(self) -> Path | None:
         """The weights that are evaluated: the best ones, else the last ones; None if there are none yet."""
         model = self.config.model_name.model
@@ -108,9 +118,9 @@ class Run:
         return speeds[len(speeds) // 2] if speeds else None
 
     def values(self, read: Callable[[Epoch], float | None]) -> list[tuple[float, float]]:
-        """Return ``(epoch, value)`` of the epochs that have a finite value."""
+        """Return ``(epoch, value)`` of the epochs that have a value."""
         pairs = [(epoch.epoch, read(epoch)) for epoch in self.epochs]
-        return [(number, value) for number, value in pairs if value is not None and math.isfinite(value)]
+        return [(number, value) for number, value in pairs if value is not None]
 
     def recipe(self) -> dict[str, tuple[Any, Any]]:
         """Return the options of the recipe that differ from their defaults: value and default, by name.
@@ -144,7 +154,7 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """Read a run directory.
+    """Read a run directory; what lies there and is not the run's is logged.
 
     Raises:
         UserError: it is no run directory, or holds no finished epoch.
@@ -158,6 +168,8 @@ def read_run(folder: Path) -> Run:
     epochs = read_log(directory.log)
     if not epochs:
         raise UserError(f"{directory.log} has no finished epoch yet: wait for the first one")
+    for note in record.notes:
+        _logger.info(note)
     config = parse_config(record.options, is_recorded=True)
     return Run(directory, record.options, config, epochs, is_locked(folder))
 
@@ -166,27 +178,30 @@ def read_log(path: Path) -> list[Epoch]:
     """Read the epochs of a ``log.csv``; columns that are not known are left out.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: it cannot be read, or a part of it is missing.
     """
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = [*csv.DictReader(file)]
-        return [_epoch(row) for row in rows]
+        text = path.read_text(encoding="utf-8")
+        if not text.endswith("\n"):
+            raise ValueError("its last line is cut off")
+        return [_epoch(row) for row in csv.DictReader(io.StringIO(text))]
     except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f"cannot read {path}: {error}; give the folder of a run") from error
+        raise UserError(f"cannot read {path}: {error}; copy the run again, or give another") from error
 
 
-def _epoch(row: dict[str, str | None]) -> Epoch:
-    """The figures of a line; columns that are empty or not known are left out.
+def _epoch(row: dict[str | None, str | None]) -> Epoch:
+    """The figures of a line; columns that are empty or not known are left out, and so is what is not finite.
 
     Raises:
-        ValueError: a figure is no number, or the epoch has none.
+        ValueError: a figure is no number, a part of the line is missing, or the epoch has none.
     """
+    if None in row or None in row.values():
+        raise ValueError("a line has not as many columns as the head")
     filled = {name: text for name, text in row.items() if text}
     if "epoch" not in filled:
         raise ValueError("a line has no epoch")
     figures = {name: float(filled[name]) for name in Epoch._fields if name in filled and name != "epoch"}
-    return Epoch(int(filled["epoch"]), **figures)
+    return Epoch(int(filled["epoch"]), **{name: value for name, value in figures.items() if math.isfinite(value)})
 
 
 def is_locked(folder: Path) -> bool:

@@ -22,6 +22,8 @@ from mindcv_shufflenet.storage.run_directory import CLASS_SCORES_FILE, CONFUSION
 
 # The most classes whose confusion matrix has its numbers in it, and whose two matrices stand side by side.
 _NUMBERED, _SIDE_BY_SIDE = 20, 12
+# The longest names that stand upright over the cells of a matrix on a phone: of so few classes, and of more.
+_FEW_CLASSES, _UPRIGHT_FEW, _UPRIGHT = 5, 4, 2
 # Rows of the tables of confused pairs and of the classes with the lowest F1.
 _PAIRS, _LOWEST = 12, 10
 # From this opacity on, the ground of a cell is so deep that its number is drawn in another colour.
@@ -139,9 +141,8 @@ def _environment() -> Markup:
     own = processor()
     packages = (("MindSpore", "mindspore"), ("ONNX Runtime", "onnxruntime"), ("NumPy", "numpy"))
     versions = ", ".join(f"{title} {version(name)}" for title, name in packages)
-    return Markup("{} · Python {} · {} · {} {}").format(
-        versions, platform.python_version(), own.name, count_cores(), html("cores")
-    )
+    cores = html("cores", count=count_cores())
+    return Markup("{} · Python {} · {} · {}").format(versions, platform.python_version(), own.name, cores)
 
 
 def _found(run: Run, findings: Findings, outcome: Markup) -> dict[str, Any]:
@@ -176,6 +177,7 @@ def _part(title: str, part: Part, names: list[str]) -> dict[str, Any]:
     """A confusion matrix: with its numbers, or as a picture where there are many classes."""
     matrix, metrics = part.matrix, part.metrics
     is_numbered = len(names) <= _NUMBERED
+    upright = _UPRIGHT_FEW if len(names) <= _FEW_CLASSES else _UPRIGHT
     pairs = [
         {"label": names[pair.label], "answer": names[pair.answer], "images": pair.images, "share": percent(pair.share)}
         for pair in most_confused(matrix, _PAIRS)
@@ -190,7 +192,7 @@ def _part(title: str, part: Part, names: list[str]) -> dict[str, Any]:
         "errors": metrics.images - metrics.correct1,
         "alt": alt,
         "names": names,
-        "is_long": any(len(name) > 4 for name in names),
+        "is_long": any(len(name) > upright for name in names),
         "cells": _cells(matrix) if is_numbered else [],
         "image": None if is_numbered else heat_map(matrix),
         "pairs": [] if is_numbered else pairs,

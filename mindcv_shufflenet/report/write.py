@@ -17,17 +17,18 @@ from mindcv_shufflenet.errors import UserError, unknown_name
 from mindcv_shufflenet.evaluation.analysis import Findings, Part, analyse
 from mindcv_shufflenet.evaluation.calibration import Calibration
 from mindcv_shufflenet.report.comparison_page import comparison_page
-from mindcv_shufflenet.report.page import is_page
 from mindcv_shufflenet.report.run import Run, read_run
 from mindcv_shufflenet.report.run_page import run_page
 from mindcv_shufflenet.report.texts import LANGUAGES, html
 from mindcv_shufflenet.runtime.mode import mode_restored
-from mindcv_shufflenet.storage.files import atomic_write, begins_with, exclusive, is_writable
+from mindcv_shufflenet.storage.files import atomic_write, exclusive, is_writable
 from mindcv_shufflenet.storage.run_directory import (
     CLASS_SCORES_FILE,
     CONFUSION_FILE,
     REPORT_FILE,
+    REPORT_MARKER,
     TRAIN_CONFUSION_FILE,
+    is_of_report,
 )
 from mindcv_shufflenet.weights.checkpoint import change_metadata
 from mindcv_shufflenet.weights.load import read_weights
@@ -92,7 +93,8 @@ def write_report(
         console: shows a progress bar; None: nothing is shown.
 
     Raises:
-        UserError: a folder is no run or has no log, or the page cannot be written.
+        UserError: a folder is no run or has no log, or the page or a table cannot be written or would replace another
+            file.
         RunError: the network's outputs are not numbers.
     """
     if language not in LANGUAGES:
@@ -100,7 +102,7 @@ def write_report(
     folders = [Path(runs)] if isinstance(runs, str | os.PathLike) else [Path(run) for run in runs]
     if not folders:
         raise UserError("there is no run to report on: give a run directory")
-    found = [read_run(folder) for folder in dict.fromkeys(folders)]
+    found = [read_run(folder) for folder in {folder.resolve(): folder for folder in folders}.values()]
     single = found[0].directory.folder if len(found) == 1 else Path()
     file = Path(output or single / REPORT_FILE)
     _check_free(file, [] if len(found) > 1 else _tables_beside(file))
@@ -148,13 +150,17 @@ def _tables_beside(file: Path) -> list[Path]:
 
 
 def _check_free(file: Path, tables: Sequence[Path]) -> None:
-    """Refuse to replace files that are no earlier report and no tables of one.
+    """Refuse to replace what is no file of an earlier report, and a folder that cannot be written.
 
     Raises:
         UserError: naming the first one.
     """
+    if file.parent.is_dir() and not is_writable(file.parent):
+        raise UserError(f"cannot write {file}: give --output a file in a folder that can be written")
+    if file in tables:
+        raise UserError(f"{file} is where a table of the report goes: give --output another name")
     for path in (file, *tables):
-        if path.is_file() and not (is_page(path) if path == file else is_table(path)):
+        if path.exists() and not is_of_report(path):
             raise UserError(f"{path} is there already and is no earlier report: give --output another place")
 
 
@@ -205,7 +211,7 @@ def _write_tables(folder: Path, findings: Findings) -> tuple[Path, ...]:
         _write_table(folder / TRAIN_CONFUSION_FILE, *_matrix_rows(names, findings.train)),
         _write_table(
             folder / CLASS_SCORES_FILE,
-            ["class", *findings.val.scores._fields],
+            [_marked("class"), *findings.val.scores._fields],
             [[name, *figures] for name, *figures in zip(names, *findings.val.scores, strict=True)],
         ),
     )
@@ -214,12 +220,12 @@ def _write_tables(folder: Path, findings: Findings) -> tuple[Path, ...]:
 def _matrix_rows(names: Sequence[str], part: Part) -> tuple[list[str], list[list[Any]]]:
     """A confusion matrix as a head of answers, and a row a label."""
     rows = np.asarray(part.matrix).tolist()
-    return ["label", *names], [[name, *row] for name, row in zip(names, rows, strict=True)]
+    return [_marked("label"), *names], [[name, *row] for name, row in zip(names, rows, strict=True)]
 
 
-def is_table(path: Path) -> bool:
-    """Return whether a file is empty, or a table of an earlier report."""
-    return any(begins_with(path, head) for head in (b"label,", b"class,precision"))
+def _marked(name: str) -> str:
+    """The name of a table's first column, which tells that the table is a report's."""
+    return f"{REPORT_MARKER}: {name}"
 
 
 def _write_table(path: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:

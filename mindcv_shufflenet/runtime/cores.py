@@ -1,7 +1,6 @@
 """A host's cores, shared out among its ranks."""
 
 import os
-import socket
 
 # A rank's place: its host, and the cores that its launcher has given it.
 Place = list[object]
@@ -9,7 +8,7 @@ Place = list[object]
 
 def own_place() -> Place:
     """Return the place of this process, as JSON holds it."""
-    return [socket.gethostname(), sorted(os.sched_getaffinity(0))]
+    return [os.uname().nodename, sorted(os.sched_getaffinity(0))]
 
 
 def share_cores(rank: int, places: list[Place]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import mindspore as ms
 
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.lines import counted
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Machine:
 
     def __str__(self) -> str:
         ranks = f"{self.ranks} ranks, each " if self.ranks > 1 else ""
-        return f"{ranks}on {self.device} with {self.cores} core(s)"
+        return f"{ranks}on {self.device} with {counted(self.cores, 'core')}"
 
 
 def choose_device(wanted: str) -> str:

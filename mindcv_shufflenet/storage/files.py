@@ -72,8 +72,10 @@ def _temporary_beside(path: Path) -> Iterator[Path]:
     """Yield a free path beside another; what is there at the end is removed.
 
     Raises:
-        UserError: what is written there cannot be written.
+        UserError: what is written there cannot be written, or would replace a device or a pipe.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UserError(f"cannot write {path}: it is a device or a pipe; give a file")
     temporary = path.with_name(f"{_TEMPORARY}{pid_namespace()}-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -162,8 +164,10 @@ def _is_dead(name: str) -> bool:
 
 
 @contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
+def exclusive(folder: Path) -> Iterator[int]:
     """Make a folder if it is missing, and lock it against other processes that do the same.
+
+    The lock's descriptor is yielded: a process that inherits it keeps the lock as long as it lives.
 
     Raises:
         UserError: another process is in it, or it cannot be made.
@@ -177,12 +181,25 @@ def exclusive(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"another process is at work in {folder}: wait for it, or choose another folder") from None
+            raise UserError(
+                f"another process is at work in {folder}{_holder(descriptor)}: wait for it, or choose another folder"
+            ) from None
         except OSError:
             pass  # a file system without locks
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _holder(descriptor: int) -> str:
+    """Return `` (ID N)`` of the first other process of this machine that has a folder open; empty: none is seen."""
+    folder, found = os.fstat(descriptor), []
+    for opened in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):
+            if os.path.samestat(folder, opened.stat()):
+                found.append(int(opened.parts[2]))
+    others = {*found} - {os.getpid()}
+    return f" (ID {min(others)})" if others else ""
 
 
 def is_same(before: os.stat_result, path: Path) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.options.config import load_yaml, parse_config
+from mindcv_shufflenet.storage.files import begins_with
 from mindcv_shufflenet.storage.text import normal, read_json
 
 OPTIONS_FILE = "config.yaml"
@@ -23,6 +24,9 @@ REPORT_FILE = "report.html"
 # The tables beside a report: confusion matrices of the validation and of the training images, figures of each class.
 CONFUSION_FILE, TRAIN_CONFUSION_FILE, CLASS_SCORES_FILE = "confusion.csv", "confusion_train.csv", "per_class.csv"
 _REPORT = (REPORT_FILE, CONFUSION_FILE, TRAIN_CONFUSION_FILE, CLASS_SCORES_FILE)
+# What each of these files says within its first bytes. Files of other programs have the same names.
+REPORT_MARKER = "mindcv_shufflenet report"
+_MARKED_WITHIN = 100
 # What follows the model in the name of its training state.
 _STATE_ENDING = "-last.state"
 _CHECKPOINT = re.compile(r"(?P<model>.+)-(?:(?P<word>best|last|ema)|(?P<epoch>\d{1,6})_(?P<steps>\d{1,12}))\.ckpt")
@@ -202,13 +206,17 @@ class RunDirectory:
         return there + self.numbered_files(model) + self.event_files(model)
 
     def report_files(self) -> list[Path]:
-        """Return the files of the run's report that are there."""
-        return [path for path in (self.folder / name for name in _REPORT) if path.is_file()]
+        """Return the files of the run's report that are there; one of another program with such a name is none."""
+        return [path for path in (self.folder / name for name in _REPORT) if is_of_report(path)]
 
     @property
     def is_run(self) -> bool:
         """Whether the folder holds a run."""
         return all(path.is_file() for path in (self.options, self.classes, self.log))
+
+    def writes(self, checkpoint: str) -> bool:
+        """Whether the folder holds a run, which writes or deletes checkpoints of this name."""
+        return self.is_run and CheckpointName.parse(checkpoint) is not None
 
     def read(self) -> RunRecord:
         """Read what the files tell of the run; nothing that lies there is an error."""
@@ -236,6 +244,11 @@ def _events_name(model: str, second: str) -> str:
 def numbered_name(model: str, epoch: str, steps: str) -> str:
     """Return the name of a numbered checkpoint, as mindcv has it; or a pattern of such names."""
     return f"{model}-{epoch}_{steps}.ckpt"
+
+
+def is_of_report(path: Path) -> bool:
+    """Return whether a file is empty, or the page or a table of a report."""
+    return path.is_file() and begins_with(path, REPORT_MARKER.encode(), _MARKED_WITHIN)
 
 
 def is_run_file(name: str) -> bool:

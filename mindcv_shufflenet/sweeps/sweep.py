@@ -20,10 +20,14 @@ from rich.console import Console
 
 from mindcv_shufflenet import signals
 from mindcv_shufflenet.errors import Interrupted, UserError, checked_keywords
+from mindcv_shufflenet.options.config import parse_config
+from mindcv_shufflenet.options.tables import notes_on_options
 from mindcv_shufflenet.storage.files import atomic_write, exclusive
 from mindcv_shufflenet.storage.run_directory import RunDirectory
 from mindcv_shufflenet.storage.text import read_json
 from mindcv_shufflenet.sweeps.sweep_file import SweepRun, read_sweep
+from mindcv_shufflenet.training.checks.inputs import check_inputs
+from mindcv_shufflenet.weights.provenance import settle
 
 _logger = logging.getLogger(__name__)
 
@@ -107,16 +111,27 @@ def sweep(
     console = console or Console(quiet=True)
     varied = _varied(runs)
     run_folders = [_RunFolder(run, target / run.name) for run in runs]
-    with exclusive(target):
+    for note in _notes(runs, ranks=1 if program is None else 2):  # other words may be those of a launcher
+        _logger.info(note)
+    with exclusive(target) as lock:
         for run_folder in run_folders:
             run_folder.check()
         results = []
         for number, run_folder in enumerate(run_folders, 1):
             console.print(f"run {number} of {len(runs)}: {run_folder.run.name}")
             options = {name: run_folder.run.options.get(name) for name in varied}
-            results.append(run_folder.train(console, program or PROGRAM, options))
+            results.append(run_folder.train(console, program or PROGRAM, options, lock))
             _write_csv(target / "results.csv", results, varied)
     return SweepResult(target, tuple(results))
+
+
+def _notes(runs: Sequence[SweepRun], ranks: int) -> list[str]:
+    """Return a line for each thing that options of the file do not do, with the runs that have it."""
+    names: dict[str, list[str]] = {}
+    for run in runs:
+        for note in notes_on_options("train", parse_config(run.options), run.given, ranks):
+            names.setdefault(note, []).append(run.name)
+    return [f"{'all runs' if len(of) == len(runs) else ', '.join(of)}: {note}" for note, of in names.items()]
 
 
 def _varied(runs: Sequence[SweepRun]) -> list[str]:
@@ -158,7 +173,7 @@ class _RunFolder(NamedTuple):
             raise UserError(f"cannot read {self.recipe}: give --output another folder") from error
 
     def check(self) -> None:
-        """Refuse a run that has begun with other options.
+        """Refuse a run that has begun with other options, or whose images, weights or teacher are not there.
 
         Raises:
             UserError: naming the first of them.
@@ -172,10 +187,27 @@ class _RunFolder(NamedTuple):
                     f"run {self.run.name} in {self.folder} has begun with {name}={was.get(name)}, and the file says"
                     f" {now.get(name)} now: give the run another name, or --output another folder"
                 )
+        if not RunDirectory(self.folder).states() and not self.done():
+            try:
+                check_inputs(settle(self.run.options).config)
+            except UserError as error:
+                raise UserError(f"run {self.run.name}: {error}") from None
 
-    def train(self, console: Console, program: Sequence[str], options: Mapping[str, Any]) -> RunResult:
-        """Train, go on with the training, or keep what is done."""
-        if self.recorded() == _as_yaml(self.run.options) and (done := self._read_result()):
+    def done(self) -> dict[str, Any]:
+        """Return the result of the training; empty if something is left to do, or the weights are gone."""
+        found = read_json(self.result) if self.recorded() == _as_yaml(self.run.options) else {}
+        return found if found and Path(found.get("last_checkpoint") or self.result).is_file() else {}
+
+    def train(self, console: Console, program: Sequence[str], options: Mapping[str, Any], lock: int) -> RunResult:
+        """Train, go on with the training, or keep what is done.
+
+        Args:
+            console: shows what the training prints.
+            program: the words in front of ``train``.
+            options: those of the result.
+            lock: descriptor of the sweep's lock.
+        """
+        if done := self.done():
             return self._result("kept", done, options)
         self.folder.mkdir(exist_ok=True)
         self.result.unlink(missing_ok=True)
@@ -183,16 +215,11 @@ class _RunFolder(NamedTuple):
             file.write(yaml.safe_dump(_as_yaml(self.run.options), sort_keys=False).encode())
         words = ["train", "-c", self.recipe, "--ckpt_save_dir", self.folder, "--json", self.result]
         words += ["--resume_opt"] if RunDirectory(self.folder).states() else []
-        error = self._run([*program, *map(str, words)], console)
+        error = self._run([*program, *map(str, words)], console, lock)
         if error is not None:
             _logger.warning("run %s failed: %s", self.run.name, error)
             return self._result("failed", {}, options, error)
-        return self._result("done", self._read_result(), options)
-
-    def _read_result(self) -> dict[str, Any]:
-        """Return what the training has written as its result; empty if it is not done, or its weights are gone."""
-        found = read_json(self.result)
-        return found if found and Path(found.get("last_checkpoint") or self.result).is_file() else {}
+        return self._result("done", self.done(), options)
 
     def _result(
         self, status: Any, found: Mapping[str, Any], options: Mapping[str, Any], error: str | None = None
@@ -200,10 +227,10 @@ class _RunFolder(NamedTuple):
         figures = {name: found.get(name) for name in ("best_top1", "best_epoch", "epochs", "training_time")}
         return RunResult(self.run.name, self.folder, status, **figures, error=error, options=options)
 
-    def _run(self, words: Sequence[str], console: Console) -> str | None:
+    def _run(self, words: Sequence[str], console: Console, lock: int) -> str | None:
         """Run a process, show and keep what it prints, and return why it failed; None if it has not."""
         line = ""
-        with open(self.output, "a", encoding="utf-8", buffering=1) as output, _process(words, output) as process:
+        with open(self.output, "a", encoding="utf-8", buffering=1) as output, _process(words, output, lock) as process:
             for text in signals.checked(_lines(process)):
                 if text:
                     line = text
@@ -216,11 +243,12 @@ class _RunFolder(NamedTuple):
 
 
 @contextmanager
-def _process(words: Sequence[str], output: IO[str]) -> Iterator[subprocess.Popen[bytes]]:
+def _process(words: Sequence[str], output: IO[str], lock: int) -> Iterator[subprocess.Popen[bytes]]:
     """Start a process in a session of its own, and wait for its end.
 
     A signal that stops this process is passed on, so that the training saves its state; a second one kills it. What it
-    prints meanwhile goes to ``output``.
+    prints meanwhile goes to ``output``. It inherits the lock: where this process is killed and the training goes on, no
+    other sweep begins in its folder before it has ended.
     """
     with subprocess.Popen(
         words,
@@ -228,6 +256,7 @@ def _process(words: Sequence[str], output: IO[str]) -> Iterator[subprocess.Popen
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        pass_fds=(lock,),
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
     ) as process:
         try:

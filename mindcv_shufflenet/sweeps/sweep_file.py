@@ -34,10 +34,17 @@ _NAME = re.compile(r"[\w+,=-][\w.+,=-]{0,150}")
 
 
 class SweepRun(NamedTuple):
-    """One run of a sweep: its name, and its options as a recipe has them."""
+    """One run of a sweep.
+
+    Attributes:
+        name: its name.
+        options: as a recipe has them, those of its recipe too.
+        given: the names of those that stand in the sweep's file.
+    """
 
     name: str
     options: dict[str, Any]
+    given: tuple[str, ...]
 
 
 def read_sweep(path: str | os.PathLike[str]) -> list[SweepRun]:
@@ -121,11 +128,13 @@ def _checked(name: str, config: Any, given: Mapping[str, Any]) -> SweepRun:
     try:
         recipe = read_recipe(str(config))[0] if config is not None else {}
         fields = Config.model_fields
-        options = recipe | {key: parse_value(fields[key], value) for key, value in own.items() if key in fields}
+        options = recipe | {
+            key: parse_value(fields[key], value) if key in fields else value for key, value in own.items()
+        }
         if reserved := [key for key in _ITS_OWN if key in own]:
             raise UserError(f"{reserved[0]} is what the sweep decides: leave it out")
-        checked = parse_config(options | {key: value for key, value in own.items() if key not in fields}, verb="train")
+        checked = parse_config(options, verb="train")
         find_family(parse_name(checked.model).model)
     except UserError as error:
         raise UserError(f"run {name}: {error}") from None
-    return SweepRun(name, {key: value for key, value in options.items() if key not in _ITS_OWN})
+    return SweepRun(name, {key: value for key, value in options.items() if key not in _ITS_OWN}, tuple(own))

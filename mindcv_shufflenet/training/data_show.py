@@ -14,6 +14,7 @@ from mindcv_shufflenet.data.loader import Batch, eval_loader, train_loader
 from mindcv_shufflenet.data.open import evenly_spaced, open_data
 from mindcv_shufflenet.data.transforms import denormalise
 from mindcv_shufflenet.errors import UserError, check_counts
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.options.preprocessing import Preprocessing
 from mindcv_shufflenet.options.tables import notes_on_options
@@ -93,9 +94,10 @@ def data_show(
     name = split.dataset or config.dataset
     rows = rows_of(config, shown, views, workers)
     columns = len(rows[0].cells) - 1
-    title = f"{name}, {config.train_split}: first as validated, then in {columns} augmented views"
-    titles = title, f"{config.scheduler}, batch size {config.batch_size}, {len(loader)} steps an epoch on one rank"
-    draw(Path(path), rows, np.asarray(rates), len(loader), titles)
+    title = f"{name}, {config.train_split}: first as validated, then in {counted(columns, 'augmented view')}"
+    steps = counted(len(loader), "step")
+    curve = f"{config.scheduler}, batch size {config.batch_size}, {steps} an epoch on one rank"
+    draw(Path(path), rows, np.asarray(rates), len(loader), (title, curve))
     return DataShown(os.fspath(path), name, len(shown), columns, config.epoch_size, len(loader), float(np.max(rates)))
 
 

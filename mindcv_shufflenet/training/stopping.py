@@ -9,6 +9,7 @@ from typing import NamedTuple
 from mindspore import Tensor
 
 from mindcv_shufflenet import signals
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.parallel.group import Group
 from mindcv_shufflenet.parallel.vote import Vote
@@ -84,7 +85,7 @@ def describe_end(config: Config, progress: Progress) -> str:
             f" {progress.best_top1:.3f} %, is of epoch {progress.best_epoch}"
         )
     more = f" (the run has {progress.epoch})" if progress.epoch > config.epoch_size else ""
-    return f"all {config.epoch_size} epochs are done{more}"
+    return f"{counted(config.epoch_size, 'epoch')} done{more}"
 
 
 class SignalReceived(Rule):

@@ -1,6 +1,8 @@
 """The teacher of a distillation: a trained network of the same classes, fed with the student's images."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import mindspore as ms
@@ -11,6 +13,7 @@ from mindcv_shufflenet.data.class_names import known_class_names
 from mindcv_shufflenet.data.datasets import Split
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.graph.network import fold
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.network import open_network
 from mindcv_shufflenet.options.config import Config, parse_config
 from mindcv_shufflenet.options.model_name import ModelName
@@ -49,16 +52,14 @@ def open_teacher(config: Config, split: Split) -> Teacher:
     """
     if not config.teacher:
         return Teacher(None, None, [])
-    try:
-        settled = settle(_options(config.teacher))
+    settled = read_teacher(config.teacher)
+    with _named(config.teacher):
         opened = open_network(settled)
-    except UserError as error:
-        raise UserError(f"teacher={config.teacher}: {error}") from None
     _check_classes(config, settled, opened.network.get_classifier().weight.shape[0], split)
     if opened.preprocessing.channels != config.in_channels:
         raise UserError(
-            f"teacher={config.teacher} reads images of {opened.preprocessing.channels} channel(s) and the network of"
-            f" {config.in_channels}: give --in_channels {opened.preprocessing.channels}, or another teacher"
+            f"teacher={config.teacher} reads images of {counted(opened.preprocessing.channels, 'channel')} and the"
+            f" network of {config.in_channels}: give --in_channels {opened.preprocessing.channels}, or another teacher"
         )
     network = mixed_precision(fold(opened.network), config.amp_level, config.amp_cast_list)
     return Teacher(
@@ -66,6 +67,25 @@ def open_teacher(config: Config, split: Split) -> Teacher:
         checksum(parameter.asnumpy() for parameter in opened.network.get_parameters()),
         [f"teacher: {note}" for note in opened.notes],
     )
+
+
+def read_teacher(teacher: str) -> Settled:
+    """Read the weights of a teacher, and the options that belong to them.
+
+    Raises:
+        UserError: they cannot be had.
+    """
+    with _named(teacher):
+        return settle(_options(teacher))
+
+
+@contextmanager
+def _named(teacher: str) -> Iterator[None]:
+    """Let errors begin with the option."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"teacher={teacher}: {error}") from None
 
 
 def _options(teacher: str) -> dict[str, Any]:
@@ -94,7 +114,8 @@ def _check_classes(config: Config, settled: Settled, outputs: int, split: Split)
     advice = "take one that was trained on these classes"
     if outputs != split.num_classes:
         raise UserError(
-            f"teacher={config.teacher} has {outputs} classes and the data have {split.num_classes}: {advice}"
+            f"teacher={config.teacher} has {counted(outputs, 'class', 'classes')} and the data have"
+            f" {split.num_classes}: {advice}"
         )
     recorded = settled.classes
     theirs, ours = known_class_names(settled.dataset), known_class_names(split.dataset or config.dataset)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from mindcv_shufflenet.engines.mindspore_engine import MindSporeEngine
 from mindcv_shufflenet.evaluation.evaluator import score
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.options.tables import notes_on_options
 from mindcv_shufflenet.parallel.agreement import compare_ranks
@@ -20,6 +21,7 @@ from mindcv_shufflenet.parallel.startup import set_up
 from mindcv_shufflenet.parallel.vote import create_vote
 from mindcv_shufflenet.parallel.watchdog import outlive_launcher
 from mindcv_shufflenet.runtime.mode import compiled, mode_restored
+from mindcv_shufflenet.training.checks.inputs import check_inputs
 from mindcv_shufflenet.training.checks.learning import Baseline, Guessable, new_warnings
 from mindcv_shufflenet.training.display import Display
 from mindcv_shufflenet.training.job import Job, Start, build_job, find_start, open_images
@@ -56,6 +58,7 @@ def train(
     """
     console = console or Console(quiet=True, force_terminal=False)
     start = find_start(options)
+    check_inputs(start.settled.config)
     machine, adapted = set_up(start.settled.config)
     images = open_images(start.settled.config, machine, start.held_out)
     job = build_job(start, machine, images)
@@ -65,8 +68,8 @@ def train(
         _logger.info(note)
     config = job.run.config
     console.print(
-        f"{config.model}, {config.num_classes} classes,"
-        f" {len(images.split)} images in {len(images.loader)} steps an epoch, {machine}"
+        f"{config.model}, {counted(images.split.num_classes, 'class', 'classes')},"
+        f" {counted(len(images.split), 'image')} in {counted(len(images.loader), 'step')} an epoch, {machine}"
     )
     # all ranks have now read what rank 0 is about to write over
     compare_ranks(config, asdict(images.data), [weights_checksum(job.run.step.state_parameters()), job.run.teacher])

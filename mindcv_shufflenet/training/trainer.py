@@ -11,6 +11,7 @@ from mindspore import Tensor
 from mindcv_shufflenet.data.loader import Batch, Loader
 from mindcv_shufflenet.errors import Interrupted, RunError
 from mindcv_shufflenet.evaluation.evaluator import Scored
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.parallel.group import Group
 from mindcv_shufflenet.training.display import Display
 from mindcv_shufflenet.training.masks import Masks
@@ -93,7 +94,7 @@ class Trainer:
                 skipped = progress.skipped
                 self._train_epoch()
                 if progress.skipped > skipped:
-                    _logger.info("%d update(s) left out: their gradients overflowed", progress.skipped - skipped)
+                    _logger.info(f"{counted(progress.skipped - skipped, 'update')} left out: gradients overflowed")
                 self._check_equality()
                 train_seconds = progress.seconds
                 scores = self._validate()
@@ -173,9 +174,9 @@ class Trainer:
         if len(set(sums)) > 1:
             rank = next(rank for rank, value in enumerate(sums) if value != sums[0])
             raise RunError(
-                f"the weights of rank {rank} are not those of rank 0 after {self._steps_done()} steps, so the ranks"
-                f" do not train one network; look at the memory and versions of its host, {self.group.hosts[rank]}."
-                f" {self.recorder.state} holds the last state that was saved"
+                f"the weights of rank {rank} are not those of rank 0 after {counted(self._steps_done(), 'step')}, so"
+                " the ranks do not train one network; look at the memory and versions of its host,"
+                f" {self.group.hosts[rank]}. {self.recorder.state} holds the last state that was saved"
             )
 
     def _finish_epoch(self, scores: Scores | None, train_seconds: float) -> None:

@@ -245,7 +245,7 @@ def _mismatch_notes(network: nn.Cell, weights: Weights) -> list[str]:
 def _advice(name: str, weights: Weights, here: int) -> str:
     if name.startswith(f"{weights.classifier}."):
         return (
-            f"it tells {weights.num_classes} classes and {here} are asked for: give data (or --num_classes) of"
+            f"its num_classes is {weights.num_classes} and {here} is asked for: give data (or --num_classes) of"
             f" {weights.num_classes}; train takes --reset_classifier for a new one"
         )
     return "give the checkpoint's own --model, --layout and --in_channels"

@@ -12,6 +12,7 @@ import numpy as np
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.families import FAMILIES
 from mindcv_shufflenet.families.base import OWN, Family, Layer, Layers
+from mindcv_shufflenet.lines import counted
 
 Arrays = dict[str, np.ndarray]
 
@@ -173,7 +174,7 @@ def recognise(arrays: Arrays, source: str) -> Recognised:
     if not known:
         titles, projects = _known()
         raise UserError(
-            f"{source} holds no {titles} weights: none of its {len(given)} names is known"
+            f"{source} holds no {titles} weights: it has {counted(len(given), 'name')} and none is known"
             f" ({', '.join(unknown[:3]) or 'it is empty'}); the names of {projects} are"
         )
     if unknown:

@@ -72,6 +72,9 @@ def test_statistics_over_training_images_and_scores(run: Path, tmp_path: Path) -
 
 def test_statistics_of_one_checkpoint(run: Path, tmp_path: Path) -> None:
     done = average_checkpoints(run, tmp_path / "one.npz", last=1, recompute_bn=64, options=EAGER)
+    own = read_weights(done.output).metadata
+    assert own
+    assert own.origin == f"weights of {MODEL}-3_2.ckpt; BatchNorm statistics over 64 training images"
     before, after = (read_weights(path).arrays for path in (numbered(run, 3)[0], done.output))
     changed = {name for name in before if not np.array_equal(before[name], after[name])}
     assert changed == {name for name in before if ".moving_" in name}
@@ -102,14 +105,16 @@ def test_frozen_norms_keep_their_statistics(tmp_path: Path) -> None:
         (["{last}", "{run}"], {}, "run is a folder: give one run directory, or files"),
         (["{last}", "{best}"], {"last": 2}, "choose among the checkpoints of a run: give its folder alone"),
         (["{last}", "none.ckpt"], {}, "there is no checkpoint none.ckpt"),
-        ("{run}", {"output": "{last}"}, "last.ckpt is there already; give --output another name, or --overwrite"),
+        ("{run}", {"output": "{last}", "overwrite": True}, "last.ckpt is the name of a file of the run in"),
+        ("{run}", {"output": "{ema}"}, "ema.ckpt is the name of a file of the run in"),  # which need not be there
+        ("{run}", {"output": "{run}/none/a.ckpt"}, "cannot write .*a.ckpt: give --output a file in a folder that is"),
         ("{run}", {"output": "{first}", "overwrite": True}, "is one of the checkpoints that are averaged"),
         ("{run}", {"output": "average.txt"}, "is not a weights file of a known kind"),
     ],
 )
 def test_what_is_refused(run: Path, sources: str | list[str], arguments: dict[str, Any], message: str) -> None:
     places = {"run": run, "last": run / f"{MODEL}-last.ckpt", "best": run / f"{MODEL}-best.ckpt"}
-    places["first"] = numbered(run, 1)[0]
+    places |= {"first": numbered(run, 1)[0], "ema": run / f"{MODEL}-ema.ckpt"}
     given = [sources] if isinstance(sources, str) else sources
     arguments = {name: value.format(**places) if isinstance(value, str) else value for name, value in arguments.items()}
     paths = [source.format(**places) for source in given]
@@ -117,6 +122,17 @@ def test_what_is_refused(run: Path, sources: str | list[str], arguments: dict[st
     with pytest.raises(UserError, match=message):
         average_checkpoints(paths[0] if isinstance(sources, str) else paths, **arguments)
     assert {path: path.stat().st_mtime_ns for path in run.iterdir()} == before
+
+
+def test_a_conversion_replaces_no_file_of_a_run_either(run: Path, tmp_path: Path) -> None:
+    best = run / f"{MODEL}-best.ckpt"
+    before = best.read_bytes() if best.exists() else None
+    with pytest.raises(UserError, match=r"best\.ckpt is the name of a file of the run in .*: give another name"):
+        convert(numbered(run, 1)[0], best, overwrite=True)
+    assert (best.read_bytes() if best.exists() else None) == before
+    for _ in range(2):
+        convert(numbered(run, 1)[0], run / "own.ckpt", overwrite=True)
+    (run / "own.ckpt").unlink()
 
 
 def test_the_command_says_what_it_has_written(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

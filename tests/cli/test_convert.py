@@ -87,7 +87,7 @@ def test_a_backbone_is_converted_where_that_is_said(command: Command, tmp_path: 
             ["wide.npz", "b.ckpt", "--model", X1_0, "--layout", "torchvision"],
             "only shufflenet_v2_x0_5, se_shufflenet_v2_x0_5 convert",
         ),
-        (["resnet.npz", "b.ckpt", "--model", X0_5], "none of its 1 names is known (layer1.0.conv1.weight)"),
+        (["resnet.npz", "b.ckpt", "--model", X0_5], "it has 1 name and none is known (layer1.0.conv1.weight)"),
         (["more.npz", "b.ckpt", "--model", X0_5], "1 that are not: neck.weight"),
     ],
 )

@@ -66,7 +66,7 @@ def test_check_ends_with_1_if_there_is_something(photos: Path, tmp_path: Path, c
     assert f"no image: {photos}/ant/notes.txt\n" in output
     assert f"label conflict, ant and bee: {photos}/ant/copy.png = {photos}/bee/5.png\n" in output
     assert error == (
-        f"error: {photos} has 1 unreadable image(s), 1 file(s) that are no image, 1 image(s) there more than once,"
+        f"error: {photos} has 1 unreadable image, 1 file that is no image, 1 image there more than once,"
         " 1 of these in several classes, so a label is wrong: mend or remove what is named above\n"
     )
     found = json.loads((tmp_path / "found.json").read_text())
@@ -95,7 +95,7 @@ def test_show_takes_a_recipe_and_replaces_nothing_but_a_sheet(
     for _ in range(2):
         status, output, error = command("data_show", *words)
         assert status == 0, error
-    assert output == ("show.png: 2 images of digits in 1 views each, and the learning rate of 20 epochs of 22 steps\n")
+    assert output == ("show.png: 2 images of digits in 1 view each, and the learning rate of 20 epochs of 22 steps\n")
     Image.new("L", (4, 4)).save("mine.png")
     status, _, error = command("data_show", *words, "--output", "mine.png")
     assert status == 2

@@ -19,7 +19,7 @@ def prepare(command: Command, folder: Path, *words: object) -> str:
 
 def test_packed_digits_train(tmp_path: Path, command: Command) -> None:
     output = prepare(command, tmp_path / "packed", "--images_per_shard", 800, "--json", tmp_path / "result.json")
-    assert "train: 1437 images in 2 shard(s)" in output
+    assert "train: 1437 images in 2 shards" in output
     assert output.splitlines()[-1] == f"train from them with `--dataset mindrecord --data_dir {tmp_path}/packed`"
     splits = {"train": {"images": 1437, "shards": 2}, "val": {"images": 360, "shards": 1}}
     assert json.loads((tmp_path / "result.json").read_text())["splits"] == splits
@@ -44,7 +44,7 @@ def test_the_share_and_the_drawing_of_the_validation_split_are_the_users(tmp_pat
     words = ["--dataset", "folder", "--data_dir", tmp_path / "photos", "--val_ratio", 0.5, "--seed", 7]
     status, output, error = command("data_prepare", tmp_path / "packed", *words)
     assert status == 0, error
-    assert "4 of its 8 images are held out for it (val_ratio=0.5, seed=7)" in output
+    assert "held out for it: 4 of its 8 images (val_ratio=0.5, seed=7)" in output
     assert len(open_split("mindrecord", Request(tmp_path / "packed", "val"))) == 4
 
 

@@ -52,7 +52,7 @@ def test_the_words_of_an_export_have_its_own_meaning(command: Command, tmp_path:
 
 @pytest.mark.parametrize(
     ("photos", "told"),
-    [(1, ("on 1 image", "not compared with float32 on other images")), (8, ("on 6 images", "of 2 other images have"))],
+    [(1, ("on 1 image", "not compared with float32 on other images")), (8, ("on 6 images", "% of 2 other images"))],
 )
 def test_the_table_of_an_int8_file_fits_a_terminal(
     photos: int, told: tuple[str, ...], command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

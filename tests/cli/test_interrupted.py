@@ -32,8 +32,11 @@ WHOLE += ["--amp_level", "O1", "--freeze", "first_conv", "--tensorboard", "--tea
 KILLS_AT_RANDOM, KILLS_WHILE_WRITING = 5, 5
 
 
-def finish(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=300)
+def finish(process: subprocess.Popen[str], seconds: float = 300) -> str:
+    try:
+        output, _ = process.communicate(timeout=seconds)
+    finally:
+        process.kill()
     assert process.returncode == 0, output
     return output
 
@@ -138,7 +141,7 @@ def test_a_training_with_everything_on_is_killed_ten_times(finished_run: Path, t
     words = [*WHOLE, finished_run / f"{MODEL}-last.ckpt"]
     whole, folder = tmp_path / "undisturbed", tmp_path / "run"
     begun = time.monotonic()
-    finish(start("train", *LONG, *words, "--ckpt_save_dir", whole, script=SMALL))
+    finish(start("train", *LONG, *words, "--ckpt_save_dir", whole, script=SMALL), 1200)
     seconds, kills, rng = time.monotonic() - begun, 0, random.Random(1)
     while kills < 10:
         process = go_on(folder, whole, *words)
@@ -151,7 +154,7 @@ def test_a_training_with_everything_on_is_killed_ten_times(finished_run: Path, t
             continue
         assert process.returncode == -signal.SIGKILL, output
         kills += 1
-    finish(go_on(folder, whole, *words))
+    finish(go_on(folder, whole, *words), 1200)
     check_equal(folder, whole)
 
 

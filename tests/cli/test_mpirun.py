@@ -140,7 +140,7 @@ def test_a_signal_saves_and_ranks_go_on_exactly_or_in_another_number(tmp_path: P
     status, output, error = job.finish(300)
     assert status == 138
     assert error.count("stopped: SIGUSR1 in epoch") == 1
-    assert "1 image(s) of an epoch are read once more" in output
+    assert "an epoch reads 1 image once more" in output
     state = load_state(stopped / f"{MODEL}-last.state")
     epoch, step = state.progress.epoch, state.progress.step
     assert state.circumstances.machine.ranks == 2
@@ -151,7 +151,7 @@ def test_a_signal_saves_and_ranks_go_on_exactly_or_in_another_number(tmp_path: P
         assert status == 0, error
     status, output, error = command("train", *words, "--ckpt_save_dir", alone, "--resume_opt")
     assert status == 0, error
-    assert f"1 make 6: the run goes on at step {2 * step} of epoch {epoch + 1}" in output
+    assert f"now 1 of them 6: the run goes on at step {2 * step} of epoch {epoch + 1}" in output
     for folder, steps in ((stopped, 3), (whole, 3), (alone, 6)):
         rows = load_state(folder / f"{MODEL}-last.state").progress.rows
         assert [row.epoch for row in rows] == list(range(1, epoch + 3))

@@ -35,9 +35,9 @@ def test_a_folder_of_classes_trains_and_is_validated_on_what_it_held_out(
     assert status == 0, error
     notes = [line for line in output.splitlines() if line.startswith("note: ")]
     expected = (
-        "are no wnids of ImageNet, so they are read as with --dataset folder",
-        f"{photos} has no validation split: 3 of its 15 images are held out",
-        f"1 file without an image's suffix is passed over (first: {photos}/ant/list.txt)",
+        "has classes of its own, not ImageNet's: it is read as with --dataset folder",
+        f"{photos} has no validation split; held out for it: 3 of its 15 images",
+        f"1 file without an image's suffix passed over (first: {photos}/ant/list.txt)",
         "the network has 4 classes and the data have 3",
     )
     assert [sum(text in note for note in notes) for text in expected] == [1] * 4
@@ -99,10 +99,10 @@ def test_folders_read_as_such_are_called_so(photos: Path, tmp_path: Path, comman
     words = [*NETWORK, "--epoch_size", 1, "--batch_size", 4]
     status, output, error = command("train", *words, "--data_dir", photos, "--ckpt_save_dir", tmp_path / "run")
     assert status == 0, error
-    assert "no wnids of ImageNet" in output
+    assert "has classes of its own" in output
     checkpoint = tmp_path / "run" / f"{MODEL}-last.ckpt"
     status, output, _ = command("validate", "--ckpt_path", checkpoint, "--json", tmp_path / "result")
-    assert "no wnids" not in output
+    assert "classes of its own" not in output
     assert json.loads((tmp_path / "result").read_text())["dataset"] == "folder"
 
 
@@ -116,4 +116,4 @@ def test_too_few_outputs(photos: Path, tmp_path: Path, command: Command) -> None
             shutil.copytree(photos / name, tmp_path / split / wnid)
     status, _, error = command(*words, "--data_dir", tmp_path)
     assert status == 2
-    assert "--dataset folder, which has the 3 classes that are there" in error
+    assert "--dataset folder for the 3 classes with images" in error

@@ -60,7 +60,7 @@ def test_a_damaged_image_does_not_lose_the_others(
     words = ["--model", MODEL, "--ckpt_path", checkpoint, "--image_resize", 64, "--batch_size", 2, "--topk", 1]
     status, output, error = command("predict", photos, *words, "--json", tmp_path / "result.json")
     assert status == 1
-    assert error == "error: 2 of 5 images cannot be read; they are listed above with their reason\n"
+    assert error == "error: of 5 images 2 cannot be read, for the reasons that are listed above\n"
     result = json.loads((tmp_path / "result.json").read_text())
     assert [Path(p["image"]).name for p in result["predictions"]] == ["cat.jpg", "bird.png", "bird.png"]
     assert [Path(p["image"]).name for p in result["failed"]] == ["broken.jpg", "zero.png"]

@@ -50,7 +50,7 @@ def test_a_finished_run_is_left_as_it_is(finished_run: Path, tmp_path: Path, com
     status, output, _ = command("train", *words, "--json", tmp_path / "result.json")
     assert status == 0
     assert "note: lr was 0.05 when the run was stopped and is 0.5 now" in output
-    assert "all 1 epochs are done (the run has 2), so nothing changes; give a larger --epoch_size" in output
+    assert "1 epoch done (the run has 2), so nothing changes; give a larger --epoch_size" in output
     assert contents(folder) == contents(finished_run)
     result = json.loads((tmp_path / "result.json").read_text())
     assert (result["epochs"], result["last_checkpoint"]) == (2, str(folder / f"{MODEL}-last.ckpt"))
@@ -64,7 +64,7 @@ def test_going_back_with_nothing_left_to_train_undoes_nothing(
     status, output, error = command("train", *words, "--json", tmp_path / "result.json")
     assert status == 0, error
     assert "replaced" not in output
-    assert "all 1 epochs are done (the run has 2), so nothing changes; give a larger --epoch_size" in output
+    assert "1 epoch done (the run has 2), so nothing changes; give a larger --epoch_size" in output
     assert json.loads((tmp_path / "result.json").read_text())["epochs"] == 2
     assert contents(finished_run) == before
 
@@ -137,7 +137,7 @@ def test_swapped_images_and_a_moved_folder(tmp_path: Path, command: Command) -> 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--batch_size", 64], "was trained with 8 steps an epoch and there are 4 now"),
+        (["--batch_size", 64], "was trained with 8 steps an epoch and has 4 now"),
         (["--stem", "imagenet"], "was trained with stem=cifar and stem is imagenet now; give --stem cifar"),
         (["--opt", "adam"], "another network or optimizer"),
         (["--overwrite"], "give only one of them"),

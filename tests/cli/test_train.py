@@ -113,7 +113,7 @@ def test_a_folder_of_photos_trains(photos: Path, tmp_path: Path, command: Comman
         (["--num_classes", 7], "num_classes=7"),
         (["--in_channels", 2, "--mean", 1, 1, "--std", 1, 1], "in_channels=2"),
         (["--batch_size", 512], "batch_size=512 and only 256 training images"),
-        (["--num_samples", 9999], "num_samples=9999 and there are only 1437"),
+        (["--num_samples", 9999], "num_samples=9999 and the split has only 1437"),
         (["--ckpt_path", "nothing.ckpt"], "there is no checkpoint nothing.ckpt"),
         (["--resume_opt"], "there is no training state"),
         (["--device_target", "Ascend"], "device_target=Ascend: no such device here"),

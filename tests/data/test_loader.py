@@ -224,7 +224,10 @@ def test_ranks_draw_other_augmentations() -> None:
 
 @pytest.mark.parametrize(
     ("count", "ranks", "told"),
-    [(7, 2, r"batch_size=4 on 2 ranks and only 7 training images.*--batch_size 3"), (2, 3, "start 2 ranks at most")],
+    [
+        (7, 2, r"batch_size=4 on 2 ranks and only 7 training images.*--batch_size 3"),
+        (2, 3, "start as many as images at most"),
+    ],
 )
 def test_too_few_images_for_the_ranks_are_told(count: int, ranks: int, told: str) -> None:
     with pytest.raises(UserError, match=told):

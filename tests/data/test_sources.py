@@ -87,7 +87,7 @@ def test_what_stopped_a_pipeline_is_named_where_it_is_known(splits: dict[str, Sp
 
 def test_a_part_is_spread_over_all_classes(splits: dict[str, Split]) -> None:
     assert evenly_spaced(splits["pixels"], 3).labels.tolist() == [0, 0, 1]
-    with pytest.raises(UserError, match="num_samples=6 and there are only 5 images"):
+    with pytest.raises(UserError, match="num_samples=6 and the split has only 5 images"):
         evenly_spaced(splits["pixels"], 6)
 
 

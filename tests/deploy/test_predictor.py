@@ -156,7 +156,7 @@ def test_names_and_preprocessing_come_with_the_checkpoint(tmp_path: Path, caplog
     assert predictor.class_names == ("x", "y", "z")
     assert predictor.config.mean == [1, 2, 3]
     assert predictor.network.max_pool is None
-    with pytest.raises(UserError, match="2 class names and 3 classes"):
+    with pytest.raises(UserError, match="2 class names for 3 classes"):
         Predictor(MODEL, class_names=["x", "y"], **options)
     (tmp_path / "config.yaml").write_text(run.replace("stem: cifar", "stem: flower"))
     caplog.set_level("INFO", "mindcv_shufflenet")

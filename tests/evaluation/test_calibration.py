@@ -71,6 +71,17 @@ def test_the_temperature_stays_1_where_it_does_not_help() -> None:
     assert found.after.ece == found.before.ece
 
 
+def test_the_temperature_stays_1_where_it_makes_the_answers_probabilities_worse() -> None:
+    """The answer is right in half of the cases, as it says; the second class has the rest, and not a tenth."""
+    logits = np.tile(np.log([0.5, 0.1, *[0.05] * 8]), (400, 1))
+    label = np.tile(np.array([0, 0, 1, 1], np.int32), 100)
+    assert cross_entropy(logits, label, fit_temperature(logits, label)) < cross_entropy(logits, label)
+    found = calibrate(logits, label)
+    assert found
+    assert found.temperature == 1
+    assert found.after.ece == pytest.approx(0, abs=1e-9)
+
+
 def test_without_an_error_or_with_few_images_there_is_none() -> None:
     logits, _ = drawn(100, 1)
     found = calibrate(logits, logits.argmax(axis=1).astype(np.int32))

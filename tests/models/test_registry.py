@@ -100,7 +100,7 @@ def test_a_checkpoint_is_loaded(tmp_path: Path) -> None:
     own: dict[str, Any] = {"num_classes": 4, "checkpoint_path": path}
     options: dict[str, Any]
     for options, message in (
-        ({"num_classes": 5}, "it tells 4 classes"),
+        ({"num_classes": 5}, "its num_classes is 4 and 5 is asked for"),
         ({"layout": "megvii"}, "the network is of layout megvii"),
         ({"pretrained": True}, "leave one out"),
         ({"checkpoint_path": tmp_path / "none.ckpt"}, "there is no checkpoint"),

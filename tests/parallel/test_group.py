@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from mindcv_shufflenet.errors import Interrupted
-from mindcv_shufflenet.parallel.group import Group, summarise
+from mindcv_shufflenet.parallel.group import Group
+from mindcv_shufflenet.parallel.ranks import summarise
 from mindcv_shufflenet.parallel.world import World
 
 # A rank that meets the others as msrun's do, and then does what the test says.

@@ -74,6 +74,18 @@ def test_many_series_are_told_apart_by_colour_or_dashes() -> None:
     assert len({(line.colour, line.dash) for line in chart.lines}) == 20
 
 
+@pytest.mark.parametrize("count", [3, 9])
+def test_a_series_looks_the_same_wherever_others_are_empty(count: int) -> None:
+    both, alone = (
+        line_chart([Series(str(n), [(1.0, n)] if n in drawn else []) for n in range(count)])
+        for drawn in ({*range(count)}, {count - 1})
+    )
+    assert both
+    assert alone
+    assert both.lines[-1][:3] == alone.lines[0][:3]
+    assert alone.has_legend  # it says which one is there
+
+
 def test_bars_are_as_high_as_the_accuracy_and_empty_bins_have_none() -> None:
     found = Reliability(np.array([0, 1, 4]), np.array([np.nan, 0.5, 0.9]), np.array([np.nan, 0.0, 0.75]))
     assert reliability_bars(found, 240.0) == [(80.0, 0.0, 0.5), (160.0, 0.75, 1.0)]

@@ -2,8 +2,10 @@
 
 import csv
 import logging
+import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,13 @@ from mindcv_shufflenet import cli
 from mindcv_shufflenet.deploy.predictor import Predictor
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.evaluation.evaluate import evaluate
+from mindcv_shufflenet.report.comparison_page import comparison_page
+from mindcv_shufflenet.report.page import state_of
 from mindcv_shufflenet.report.run import Epoch, Run, read_log, read_run
 from mindcv_shufflenet.report.run_page import run_page
 from mindcv_shufflenet.report.write import write_report
 from mindcv_shufflenet.storage.files import exclusive
+from mindcv_shufflenet.storage.run_directory import REPORT_MARKER
 from mindcv_shufflenet.training.train import train
 from mindcv_shufflenet.weights.checkpoint import change_metadata
 from mindcv_shufflenet.weights.load import read_weights
@@ -59,7 +64,7 @@ def test_a_training_ends_with_a_report_of_its_best_weights(run: Path, tmp_path: 
     assert f"<dd>{best:.2f} %</dd>" in text
     assert len([alt for alt in page.pictures if alt and "Image of the class" in alt]) == 12
     head, matrix = table(run / "confusion.csv")
-    assert head == ["label", *map(str, range(10))]
+    assert head == [f"{REPORT_MARKER}: label", *map(str, range(10))]
     assert (matrix.sum(), matrix.trace()) == (360, pytest.approx(best / 100 * 360))
     assert np.array_equal(matrix.sum(axis=1), table(run / "per_class.csv")[1][:, -1])
     assert table(run / "confusion_train.csv")[1].sum() == 360
@@ -153,11 +158,13 @@ def test_a_loss_that_is_no_number_is_left_out_of_the_curves(run: Path, tmp_path:
     folder = copy(run, tmp_path / "run")
     (folder / "log.csv").write_text("epoch,train_loss,val_loss\n1,2.5,inf\n2,1.5,nan\n3,,0.5\n")
     found = read_run(folder)
+    assert found.epochs[1].val_loss is None
     assert found.values(lambda epoch: epoch.val_loss) == [(3, 0.5)]
     assert found.values(lambda epoch: epoch.train_loss) == [(1, 2.5), (2, 1.5)]
     page = run_page(found, None, Markup("no"), Markup(), "en")
-    check(page)
-    assert "inf" not in re.sub(r"<style>.*</style>", "", page, flags=re.DOTALL).replace("information", "")
+    for text in (page, comparison_page([found, found], "en")):
+        check(text)
+        assert not re.search(r"\b(inf|nan)\b", re.sub(r"<style>.*</style>", "", text, flags=re.DOTALL))
     assert str(folder / "config.yaml") in page
 
 
@@ -180,7 +187,8 @@ def test_several_runs_stand_side_by_side(run: Path, tmp_path: Path, monkeypatch:
     assert '<td class="name">digits</td>' in text
     (tmp_path / "confusion.csv").write_text("my,own\n")
     rows = csv.DictReader(log)
-    (other / "log.csv").write_text("\n".join([log[0], *(",".join({**row, "seconds": "0.1"}.values()) for row in rows)]))
+    lines = [log[0], *(",".join({**row, "seconds": "0.1"}.values()) for row in rows)]
+    (other / "log.csv").write_text("\n".join(lines) + "\n")
     text = write_report([run, other]).file.read_text(encoding="utf-8")  # it writes no tables
     assert (tmp_path / "confusion.csv").read_text() == "my,own\n"
     assert '<td class="">0:00:00</td>' in text  # less time is no better result
@@ -201,7 +209,8 @@ def test_without_images_or_weights_the_log_is_reported(
     assert str(tmp_path / "none") in text
     for path in moved.glob("*.ckpt"):
         path.unlink()
-    write_report(moved)
+    again = moved / ".." / moved.name
+    assert write_report([moved, again], output=moved / "report.html").runs in [(moved,), (again,)]
     assert "there is no checkpoint yet" in (moved / "report.html").read_text(encoding="utf-8")
 
 
@@ -212,11 +221,19 @@ def test_what_is_no_run_gets_one_line(run: Path, tmp_path: Path, capsys: pytest.
     with pytest.raises(UserError, match="has no config.yaml of a run"):
         write_report(tmp_path)
     folder = copy(run, tmp_path / "run")
+    whole = (run / "log.csv").read_text()
+    for part, what in (
+        (whole[:-1], "its last line is cut off"),
+        (whole.rpartition(",")[0] + "\n", "a line has not as many columns as the head"),
+    ):
+        (folder / "log.csv").write_text(part)
+        with pytest.raises(UserError, match=f"cannot read .*log.csv: {what}; copy the run again"):
+            write_report(folder)
     (folder / "log.csv").write_text("epoch,lr\n")
     with pytest.raises(UserError, match="has no finished epoch yet"):
         write_report(folder)
     (folder / "log.csv").write_text("epoch,lr\n,0.1\n")
-    with pytest.raises(UserError, match="cannot read .*log.csv: a line has no epoch; give the folder of a run"):
+    with pytest.raises(UserError, match="cannot read .*log.csv: a line has no epoch; copy the run again"):
         write_report(folder)
     (folder / "log.csv").write_text("epoch,lr\none,0.1\n")
     with pytest.raises(UserError, match="cannot read .*log.csv"):
@@ -225,24 +242,31 @@ def test_what_is_no_run_gets_one_line(run: Path, tmp_path: Path, capsys: pytest.
         write_report(run, language="fr")
     with pytest.raises(UserError, match="give a run directory"):
         write_report([])
-    for name, content in (("page.html", "<p>mine</p>"), ("per_class.csv", "my,own\n")):
+    for name, content in (("page.html", "<title>A shufflenet report</title>"), ("confusion.csv", "label,cat,dog\n")):
         (tmp_path / name).write_text(content)
         with pytest.raises(UserError, match=f"{name} is there already and is no earlier report"):
             write_report(run, output=tmp_path / "page.html")
         assert (tmp_path / name).read_text() == content
         (tmp_path / name).unlink()
+    with pytest.raises(UserError, match=r"per_class.csv is where a table of the report goes"):
+        write_report(run, output=tmp_path / "per_class.csv")
+    with pytest.raises(UserError, match="cannot write /proc/page.html: give --output a file in a folder"):
+        write_report(run, output="/proc/page.html")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe is there already and is no earlier report"):
+        write_report(run, output=tmp_path / "pipe")
 
 
 def test_a_page_of_200_classes(run: Path) -> None:
     text = run_page(*made_up(run, 200), Markup(), Markup(), "en")
     page = check(text)
     assert len(text) < 3_000_000
-    assert len([alt for alt in page.pictures if alt and "Confusion matrix of 200 classes" in alt]) == 2
+    assert len([alt for alt in page.pictures if alt and "Confusion matrix, 200" in alt]) == 2
     assert (
         '<tr><th scope="row">class &lt;7&gt;</th><td class="name">class &lt;8&gt;</td><td>50</td><td>100.0 %</td>'
         in text
     )
-    assert "The 10 classes with the lowest F1" in text
+    assert "Classes with the lowest F1: 10" in text
     assert "of 100,000" in text
     assert "other name" not in text
 
@@ -257,3 +281,30 @@ def test_the_average_is_said_to_help_or_not(run: Path, ema: float, said: str) ->
     assert said in text
     assert shown.best == epochs[1]
     assert ("of the average" in text) == (ema > 75)
+
+
+@pytest.mark.parametrize(
+    ("tops", "patience", "epochs", "said"),
+    [
+        ([70, 60], 1, 3, "stopped early after epoch 2 of 3"),
+        ([70, 60], 2, 3, "stopped after epoch 2 of 3"),
+        ([70, 60], 0, 3, "stopped after epoch 2 of 3"),
+        ([70, 60, None], 1, 9, "stopped after epoch 3 of 9"),  # it ends after a validated epoch alone
+        ([70, 60], 1, 2, "finished after epoch 2"),
+        ([None], 1, 2, "stopped after epoch 1 of 2"),
+    ],
+)
+def test_the_state_of_a_run_is_said(
+    run: Path, tmp_path: Path, tops: list[float | None], patience: int, epochs: int, said: str
+) -> None:
+    found = read_run(copy(run, tmp_path / "run", early_stopping=str(patience), epoch_size=str(epochs)))
+    rows = [Epoch(number, val_top1=top) for number, top in enumerate(tops, start=1)]
+    assert said in state_of(replace(found, epochs=rows))
+
+
+def test_what_is_damaged_in_the_run_is_logged(run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = copy(run, tmp_path / "run")
+    (folder / "classes.json").write_text("{")
+    caplog.set_level(logging.INFO, "mindcv_shufflenet")
+    read_run(folder)
+    assert "classes.json is not read: it is damaged, or another program's" in caplog.text

@@ -129,6 +129,13 @@ def test_an_earlier_result_is_known_by_its_marker(tmp_path: Path, content: bytes
     assert begins_with(tmp_path / "file", b"label,", within) == begins
 
 
+def test_a_pipe_is_no_file_to_replace(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe: it is a device or a pipe; give a file"), atomic_write(tmp_path / "pipe"):
+        pass
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_what_cannot_be_read_has_no_marker(tmp_path: Path) -> None:
     assert not begins_with(tmp_path, b"label,")
     assert not begins_with(tmp_path / "none", b"label,")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mindcv_shufflenet.storage.run_directory import (
+    REPORT_MARKER,
     CheckpointName,
     HeldOut,
     RunDirectory,
@@ -96,3 +97,9 @@ def test_numbered_checkpoints_and_events_are_found_by_their_model(tmp_path: Path
     assert {*run.numbered_files("a[1]")} == {*own[:2]}
     assert run.numbered_files("a[1]", 12) == [own[1]]
     assert run.event_files("a[1]") == [own[2]]
+
+
+def test_what_another_program_has_written_is_no_file_of_a_report(tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text(f'<meta name="generator" content="{REPORT_MARKER}">')
+    (tmp_path / "confusion.csv").write_text("label,cat,dog\n")
+    assert RunDirectory(tmp_path).report_files() == [tmp_path / "report.html"]

@@ -4,10 +4,14 @@ import csv
 import io
 import json
 import os
+import re
 import signal
+import subprocess
 import sys
 import textwrap
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from rich.console import Console
 
 from mindcv_shufflenet import cli
 from mindcv_shufflenet.errors import Interrupted, UserError
+from mindcv_shufflenet.storage.files import exclusive
 from mindcv_shufflenet.sweeps import sweep as module
 from mindcv_shufflenet.sweeps.sweep import SweepResult, sweep
 
@@ -134,6 +139,65 @@ def test_a_signal_reaches_the_run_and_the_same_call_goes_on(run: Any, tmp_path: 
     assert "lr=7: epoch 1 resumed" in shown
 
 
+def test_what_a_killed_sweep_left_at_work_is_waited_for(run: Any, program: list[str], tmp_path: Path) -> None:
+    (tmp_path / "rates.yaml").write_text("config: digits\noptions: {epoch_size: 3}\ngrid: {lr: [0.5, 7]}")
+    words = f"sweep({str(tmp_path / 'rates.yaml')!r}, {str(tmp_path / 'out')!r}, program={program!r})"
+    with subprocess.Popen([sys.executable, "-c", f"from mindcv_shufflenet import sweep; {words}"]) as killed:
+        output = tmp_path / "out" / "lr=7" / "output.txt"
+        wait_for(lambda: output.is_file() and "waiting" in output.read_text())
+        killed.kill()
+    with pytest.raises(UserError, match=r"another process is at work in .*out \(ID \d+\): wait for it") as refused:
+        run(0.5, 7)
+    os.kill(int(re.findall(r"\(ID (\d+)\)", str(refused.value))[0]), signal.SIGTERM)
+    wait_for((tmp_path / "out" / "lr=7" / "m-last.state").exists)
+    wait_for(lambda: not _is_locked(tmp_path / "out"))
+    assert statuses(run(0.5, 7)[0]) == ["kept", "done"]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _is_locked(folder: Path) -> bool:
+    try:
+        with exclusive(folder):
+            return False
+    except UserError:
+        return True
+
+
+def test_options_that_do_nothing_are_told_with_their_runs(
+    tmp_path: Path, program: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "two.yaml"
+    path.write_text("config: digits\noptions: {tta: true}\nruns: {a: {lr: 0.5}, b: {lr: 0.25, kd_alpha: 0.5}}")
+    with caplog.at_level("INFO", "mindcv_shufflenet"):
+        sweep(path, tmp_path / "out", program=program)
+    assert caplog.messages == ["all runs: train does not read tta", "b: without effect here: kd_alpha (needs teacher)"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("freeze: backbon", r"run b: freeze=backbon: .* \(did you mean backbone\?\)"),
+        ("teacher: none.ckpt", r"run b: teacher=none.ckpt: there is no checkpoint none.ckpt"),
+        ("dataset: folder, data_dir: nowhere", "run b: no folder nowhere: --data_dir must name"),
+        ("ckpt_path: none.ckpt", "run b: there is no checkpoint none.ckpt"),
+    ],
+)
+def test_what_a_run_names_is_looked_for_before_the_first_begins(
+    tmp_path: Path, program: list[str], options: str, message: str
+) -> None:
+    path = tmp_path / "two.yaml"
+    path.write_text(f"config: digits\nruns: {{a: {{lr: 0.5}}, b: {{{options}}}}}")
+    with pytest.raises(UserError, match=message):
+        sweep(path, tmp_path / "out", program=program)
+    assert not (tmp_path / "out" / "a").exists()
+
+
 def test_the_command_prints_a_table_and_ends_with_1_if_a_run_failed(
     run: Any, program: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +212,6 @@ def test_the_command_prints_a_table_and_ends_with_1_if_a_run_failed(
     monkeypatch.setattr(module, "PROGRAM", program)
     Path("rates.yaml").write_text("config: digits\noptions: {epoch_size: 3}\ngrid: {lr: [0.5, 9]}")
     assert cli.main(words, verb="sweep") == 1
-    assert "error: 1 of 2 runs failed: lr=9; output.txt in the folder of each says why" in capsys.readouterr().err
+    assert "error: lr=9 failed (1 of 2); output.txt in the folder of a run says why" in capsys.readouterr().err
     assert cli.main(["none.yaml"], verb="sweep") == 2
     assert "error: there is no file none.yaml" in capsys.readouterr().err

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.options.config import parse_config
 from mindcv_shufflenet.sweeps.sweep_file import SweepRun, read_sweep
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -55,6 +56,11 @@ def test_runs_of_several_recipes(tmp_path: Path) -> None:
     assert "ckpt_save_dir" not in runs[0].options  # the recipe has one
 
 
+def test_an_older_name_of_an_option_holds(tmp_path: Path) -> None:
+    (run,) = read(tmp_path, "runs: {a: {config: digits, filter_bias_and_bn: True}}")
+    assert parse_config(run.options).weight_decay_filter == "norm_and_bias"
+
+
 @pytest.mark.parametrize("page", ["sweep.md", "sweep_CN.md"])
 def test_the_example_of_the_docs_lists_twelve_runs(tmp_path: Path, page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
@@ -80,6 +86,7 @@ def test_the_example_of_the_docs_lists_twelve_runs(tmp_path: Path, page: str) ->
         ("runs: [a, b]", r"runs must hold `name: value` lines, and is \['a', 'b'\]"),
         ("runs: {a: {model: shufflenet_v2_x1}}", "run a: unknown model shufflenet_v2_x1"),
         ("runs: {a: {config: none.yaml}}", "run a: cannot read the recipe none.yaml"),
+        ("config: digit\nruns: {a: {}}", r"cannot read the recipe digit: .* \(did you mean digits\?\)"),
         ("runs: {a: {resume_opt: true}}", "run a: resume_opt is what the sweep decides: leave it out"),
         ("options: {ckpt_save_dir: x}\nruns: {a: {}}", "run a: ckpt_save_dir is what the sweep decides"),
     ],

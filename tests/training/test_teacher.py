@@ -1,5 +1,6 @@
 """The teacher: where it comes from, what it computes, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def test_the_shapes_tell_the_model_of_a_plain_file(tmp_path: Path) -> None:
         (
             NAMES,
             {"in_channels": 1, "mean": (9.0,), "std": (9.0,)},
-            r"reads images of 3 channel\(s\) and the network of 1",
+            r"reads images of 3 channels and the network of 1",
         ),
         (NAMES, {"teacher": "nowhere.ckpt"}, r"there is no checkpoint nowhere\.ckpt"),
         (NAMES, {"teacher": "shufflenet_v2_x1_O"}, r"teacher=shufflenet_v2_x1_O: there are no published weights"),
@@ -106,6 +107,9 @@ def test_a_resumed_run_tells_that_its_teacher_is_another_one() -> None:
     stopped, now = (Circumstances(Config(teacher="t.ckpt").record(), machine, data, number) for number in (1, 2))
     assert differences(stopped, now) == ["the weights of the teacher t.ckpt are not those of the stopped run"]
     assert differences(stopped, stopped) == []
+    moved = replace(stopped, config=Config(teacher="moved.ckpt").record())
+    assert differences(stopped, moved) == []
+    assert differences(stopped, replace(moved, teacher=2))[0].startswith("teacher was t.ckpt when the run was stopped")
 
 
 def test_a_share_of_the_loss_is_at_most_one() -> None:

@@ -281,8 +281,8 @@ def test_left_out_updates_are_counted_and_told_of(
     with caplog.at_level("INFO"):
         assert Run(tmp_path, locks).train(step, epochs=3).skipped == 3
     assert [record.getMessage() for record in caplog.records] == [
-        "2 update(s) left out: their gradients overflowed",
-        "1 update(s) left out: their gradients overflowed",
+        "2 updates left out: gradients overflowed",
+        "1 update left out: gradients overflowed",
     ]
 
 

@@ -100,7 +100,7 @@ def test_a_folded_batch_norm_stands_beside_its_convolution_again() -> None:
 
 
 def test_numpy_is_all_it_needs() -> None:
-    rooms = ("mindcv_shufflenet.errors", "mindcv_shufflenet.families", "mindcv_shufflenet.weights.")
+    rooms = tuple(f"mindcv_shufflenet.{room}" for room in ("errors", "families", "lines", "weights."))
     for path in (Path(module.__file__ or "") for module in (layout, relabel, names)):
         for node in ast.walk(ast.parse(path.read_text())):
             imported = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

@@ -62,13 +62,14 @@ def register_dataset(name: str, reader: Reader, traits: names.Traits | None = No
     names.DATASETS[name] = traits or names.Traits()
 
 
-def open_split(dataset: str, request: Request, *, download: bool = False) -> Split:
+def open_split(dataset: str, request: Request, *, download: bool = False, keeps_faults: bool = False) -> Split:
     """Read one split of a data set; image files are listed, not opened.
 
     Args:
         dataset: a name of ``DATASETS``.
         request: which split.
         download: fetch the data set first if its files are missing.
+        keeps_faults: return a split with faults too; otherwise it is refused.
 
     Raises:
         UserError: an unknown data set, one that cannot be downloaded, or data that are missing or wrong.
@@ -89,4 +90,7 @@ def open_split(dataset: str, request: Request, *, download: bool = False) -> Spl
         raise UserError(
             f"cannot read the data set {dataset} in {request.data_dir}: {error}; check its permissions"
         ) from error
+    if split.faults and not keeps_faults:
+        first, *others = split.faults
+        raise UserError(f"{first} (`data check` lists {len(others)} more)" if others else first)
     return replace(split, notes=(*split.notes, *told_strangers(split.strangers)))

@@ -54,6 +54,7 @@ class Split:
             nothing else determines them.
         dataset: the data set that this was read as, if it is another than the requested one.
         strangers: files among the images that are not read, since they have no image's suffix.
+        faults: what is wrong with folders and lists, each with what to do. What is faulty is left out of the images.
     """
 
     images: ImageSource
@@ -65,6 +66,7 @@ class Split:
     is_guess: bool = False
     dataset: str | None = None
     strangers: tuple[Path, ...] = ()
+    faults: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)

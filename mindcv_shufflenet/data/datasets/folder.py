@@ -39,11 +39,12 @@ class FolderLayout(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """Images, their labels ``[N] int32``, and the files that are no images."""
+    """Images, their labels ``[N] int32``, the files that are no images, and what is wrong with the folders."""
 
     images: list[Path]
     labels: np.ndarray
     strangers: list[Path]
+    faults: list[str]
 
 
 def read_split(request: Request) -> Split:
@@ -55,23 +56,28 @@ def read_split(request: Request) -> Split:
 
     If there is no validation split, its images are held out of the training images (:func:`hold_out`).
 
+    Faults of the split are images without a class, a class that training lacks, a class without an image, and images
+    of which none can be held out.
+
     Raises:
-        UserError: a folder is missing or empty, holds images without a class, is a class that training lacks, or the
-            class folders are deeper.
+        UserError: a folder is missing or has no folders, or the class folders are deeper.
     """
     layout = find_layout(request, EXPECTED)
     folders = _class_folders(layout.folder)
-    names, class_to_index = _classes(layout, folders, request)
-    images, labels, strangers = list_classes((path, class_to_index[name]) for name in folders for path in folders[name])
-    notes = (*layout.notes, *_odd_classes(layout.folder, folders, names))
-    is_guess = not request.classes and (layout.train is None or layout.folder == request.data_dir)
-    split = Split(Files(images), labels, names, class_to_index, notes, is_guess=is_guess, strangers=tuple(strangers))
-    if layout.is_shared:
-        chosen, held_out, note = hold_out(images, labels, request)
-        part = np.flatnonzero(~chosen if request.split == request.train_split else chosen)
-        test = f"; the folder {_TEST} is not used" if (request.data_dir / _TEST).is_dir() and layout.train else ""
-        return replace(split.take(part), notes=(note + test, *notes), held_out=held_out)
-    return split
+    names, class_to_index, foreign = _classes(layout, folders, request)
+    known = [name for name in folders if name in class_to_index]
+    listed = list_classes((path, class_to_index[name]) for name in known for path in folders[name])
+    split = Split(
+        Files(listed.images),
+        listed.labels,
+        names,
+        class_to_index,
+        notes=(*layout.notes, *_odd_classes(layout.folder, folders, names)),
+        is_guess=not request.classes and (layout.train is None or layout.folder == request.data_dir),
+        strangers=tuple(listed.strangers),
+        faults=(*loose_images(layout.folder), *foreign, *listed.faults),
+    )
+    return _part(split, listed.images, layout, request) if layout.is_shared else split
 
 
 def find_layout(request: Request, expected: str) -> FolderLayout:
@@ -108,48 +114,60 @@ def find_layout(request: Request, expected: str) -> FolderLayout:
 def list_classes(folders: Iterable[tuple[Path, int]]) -> Listed:
     """List the images of class folders with their indices, in the given order.
 
-    Raises:
-        UserError: a class folder holds no image.
+    Faults are a class folder that holds no image, and one that cannot be listed.
     """
     images: list[Path] = []
     strangers: list[Path] = []
+    faults: list[str] = []
     indices, counts = [], []
     for folder, index in folders:
-        found, others = list_images(folder)
+        try:
+            found, others = list_images(folder)
+        except UserError as error:
+            faults.append(str(error))
+            continue
         if not found:
             others_told = f" ({others[0].name} is none of a known kind)" if others else ""
-            raise UserError(f"class folder {folder} holds no image{others_told}: fill it or remove it")
+            faults.append(f"class folder {folder} holds no image{others_told}: fill it or remove it")
         images += found
         strangers += others
         indices.append(index)
         counts.append(len(found))
-    return Listed(images, np.repeat(np.array(indices, np.int32), counts), strangers)
+    return Listed(images, np.repeat(np.array(indices, np.int32), np.array(counts, int)), strangers, faults)
 
 
-def refuse_loose_images(folder: Path) -> None:
-    """Refuse images beside the class folders: they have no class. Other files, such as a licence, may stay.
-
-    Raises:
-        UserError: there is such an image; the text names the first.
-    """
+def loose_images(folder: Path) -> list[str]:
+    """Return a fault if images lie beside the class folders, since they have no class; other files may stay."""
     loose = list_images(folder, recursive=False).images
-    if loose:
-        raise UserError(
-            f"{loose[0]} lies beside the class folders of {folder} and so has no class: "
-            f"move it (and {len(loose) - 1} more) into a class folder or elsewhere"
-        )
+    more = f" (and {len(loose) - 1} more)" if len(loose) > 1 else ""
+    told = f"lies beside the class folders of {folder} and so has no class: move it{more} into one or elsewhere"
+    return [f"{loose[0]} {told}"] if loose else []
+
+
+def _part(split: Split, images: list[Path], layout: FolderLayout, request: Request) -> Split:
+    """The training or the validation part of images that both splits share."""
+    is_train = request.split == request.train_split
+    try:
+        chosen, held_out, note = hold_out(images, split.labels, request)
+    except UserError as error:
+        whole = split if is_train else split.take([])
+        return replace(whole, faults=(*split.faults, str(error)))
+    part = np.flatnonzero(~chosen if is_train else chosen)
+    test = f"; the folder {_TEST} is not used" if (request.data_dir / _TEST).is_dir() and layout.train else ""
+    return replace(split.take(part), notes=(note + test, *split.notes), held_out=held_out)
 
 
 def _holds_classes(root: Path) -> bool:
-    """Whether the folders in ``root`` are classes: all hold images, and none is a split.
+    """Whether the folders in ``root`` are classes: all hold images, or most do, and none is a split.
 
-    A split holds folders. A class called ``train`` holds only images, and there are other classes beside it.
+    A split holds folders. A class called ``train`` holds only images, and all the others hold images too.
     """
     names = list_folders(root) if root.is_dir() else []
     splits = [name for name in names if name.casefold() in _SPLITS]
     if len(splits) == len(names) or any(list_folders(root / name) for name in splits):
         return False
-    return all(holds_images(root / name) for name in names)
+    filled = sum(holds_images(root / name) for name in names)
+    return filled == len(names) or (filled > len(names) / 2 and not splits)
 
 
 def _odd_folder(root: Path) -> str:
@@ -163,12 +181,11 @@ def _class_folders(folder: Path) -> dict[str, list[Path]]:
     """The folders of each class in a split's folder, sorted by class. Names in the same Unicode normal form are one.
 
     Raises:
-        UserError: there is none, or there are images beside them.
+        UserError: there is none.
     """
     found = list_folders(folder)
     if not found:
         raise UserError(f"no class folders in {folder}; expected is {EXPECTED}")
-    refuse_loose_images(folder)
     folders: dict[str, list[Path]] = {}
     for name in sorted(found, key=normal):
         folders.setdefault(normal(name), []).append(folder / name)
@@ -208,11 +225,11 @@ def _folders_alone(folder: Path) -> list[str]:
 
 def _classes(
     layout: FolderLayout, folders: dict[str, list[Path]], request: Request
-) -> tuple[tuple[str, ...], dict[str, int]]:
-    """The names of the classes, and their indices.
+) -> tuple[tuple[str, ...], dict[str, int], list[str]]:
+    """The names of the classes, their indices, and as faults the classes that the run or the training split lacks.
 
     Raises:
-        UserError: the split has a class that the run or the training split lacks, or the class folders are deeper.
+        UserError: the class folders are deeper.
     """
     if request.classes:
         names, class_to_index = request.classes
@@ -224,14 +241,14 @@ def _classes(
         names = tuple(naming)
         class_to_index = {name: index for index, name in enumerate(names)}
         origin, advice = f"of {layout.train}", "add it there"
-    foreign = next((name for name in folders if name not in class_to_index), None)
-    if foreign is not None:
+    foreign = [name for name in folders if name not in class_to_index]
+    if foreign:
         _refuse_wrapper(folders, request)
-        raise UserError(
-            f"class {foreign!r} of {layout.folder} is not among the {len(class_to_index)} classes {origin}: {advice},"
-            " or move it elsewhere"
-        )
-    return tuple(names), class_to_index
+    among = f"the classes {origin}, {len(class_to_index)} in all"
+    faults = [
+        f"class {name!r} of {layout.folder} is not among {among}: {advice}, or move it elsewhere" for name in foreign
+    ]
+    return tuple(names), class_to_index, faults
 
 
 def _odd_classes(folder: Path, folders: dict[str, list[Path]], names: tuple[str, ...]) -> tuple[str, ...]:

@@ -54,8 +54,8 @@ def hold_out(images: list[Path], labels: np.ndarray, request: Request) -> tuple[
         )
     record = HeldOut(request.val_ratio, request.seed, tuple(sorted(names[chosen].tolist())))
     note = (
-        f"{request.data_dir} has no validation split: {len(record.files)} of its {len(images)} images are held out for"
-        f" it (val_ratio={record.ratio:g}, seed={record.seed})"
+        f"{request.data_dir} has no validation split; held out for it: {len(record.files)} of its {len(images)} images"
+        f" (val_ratio={record.ratio:g}, seed={record.seed})"
     )
     return chosen, record, note
 

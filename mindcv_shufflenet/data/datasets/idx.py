@@ -16,6 +16,7 @@ import numpy as np
 from mindcv_shufflenet.data.datasets.base import Request, Split
 from mindcv_shufflenet.data.sources import Pixels
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.storage.download import fetch
 
 _UNSIGNED_BYTES = 8
@@ -86,7 +87,8 @@ def read_split(idx: Idx, request: Request) -> Split:
     pixels, labels = _read_array(pixels_path, 3), _read_array(labels_path, 1)
     if len(pixels) != len(labels):
         raise UserError(
-            f"{pixels_path} has {len(pixels):,} images and {labels_path.name} {len(labels):,} labels: get both again"
+            f"{pixels_path} has {counted(len(pixels), 'image')} and {labels_path.name} {counted(len(labels), 'label')}:"
+            " get both again"
         )
     if labels.size and labels.max() >= len(idx.class_names):
         raise UserError(

@@ -9,10 +9,11 @@ import numpy as np
 
 from mindcv_shufflenet.data.datasets import folder as folder_reader
 from mindcv_shufflenet.data.datasets.base import Request, Split, split_folder
-from mindcv_shufflenet.data.datasets.folder import Listed, list_classes, refuse_loose_images
+from mindcv_shufflenet.data.datasets.folder import Listed, list_classes, loose_images
 from mindcv_shufflenet.data.listing import IMAGE_SUFFIXES, list_folders, list_images
 from mindcv_shufflenet.data.sources import Files
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.storage.text import normal, read_text
 
 EXPECTED = "SPLIT/WNID/*.JPEG (for instance val/n01440764/ILSVRC2012_val_00000293.JPEG)"
@@ -30,31 +31,40 @@ def read_split(request: Request) -> Split:
     ImageNet-1K. The classes do not depend on the training split. Class folders of which none is a wnid are read as a
     ``folder`` data set.
 
+    Faults of the split are images without a class, a folder that is no wnid, a class without an image, and images and
+    lines of a list of labels without their counterpart.
+
     Raises:
-        UserError: a folder is missing or empty, a wnid is unknown, or a flat split's list of labels is missing or
-            does not fit its images.
+        UserError: a folder is missing or empty, or a flat split's list of labels is missing or has a wrong line.
     """
     data_dir, split = request.data_dir, request.split
     if not (data_dir / "synsets.txt").is_file() and _has_own_classes(request):
         read = folder_reader.read_split(request)
-        note = f"the class folders of {data_dir} are no wnids of ImageNet, so they are read as with --dataset folder"
+        note = f"{data_dir} has classes of its own, not ImageNet's: it is read as with --dataset folder"
         return replace(read, notes=(note, *read.notes), dataset="folder")
     folder = split_folder(data_dir, split, EXPECTED)
     wnids, class_names, source = read_classes(data_dir)
     class_to_index = {wnid: index for index, wnid in enumerate(wnids)}
     names = list_folders(folder)
     if names:
-        refuse_loose_images(folder)
-        for name in names:
-            if name not in class_to_index:
-                raise UserError(
-                    f"folder {folder / name} is not one of the {len(wnids)} wnids of {source}: remove or rename it, "
-                    "or use --dataset=folder for classes of your own"
-                )
-        images, labels, strangers = list_classes([(folder / name, class_to_index[name]) for name in names])
+        listed = list_classes((folder / name, class_to_index[name]) for name in names if name in class_to_index)
+        faults = [
+            f"folder {folder / name} is not among the wnids of {source}, {len(wnids)} in all: remove or rename it, or"
+            " use --dataset=folder for classes of your own"
+            for name in names
+            if name not in class_to_index
+        ]
+        listed = listed._replace(faults=[*loose_images(folder), *faults, *listed.faults])
     else:
-        images, labels, strangers = _read_flat(data_dir, split, class_to_index)
-    return Split(Files(images), labels, class_names, class_to_index, strangers=tuple(strangers))
+        listed = _read_flat(data_dir, split, class_to_index)
+    return Split(
+        Files(listed.images),
+        listed.labels,
+        class_names,
+        class_to_index,
+        strangers=tuple(listed.strangers),
+        faults=tuple(listed.faults),
+    )
 
 
 def _has_own_classes(request: Request) -> bool:
@@ -113,21 +123,24 @@ def _read_flat(data_dir: Path, split: str, class_to_index: dict[str, int]) -> Li
             f"0), or put Kaggle's {candidates[-1].name} there"
         )
     listed = _read_labels(path, class_to_index)
-    labels = np.empty(len(images), np.int32)
-    for position, image in enumerate(images):
-        if normal(image.stem) not in listed:
-            raise UserError(f"{path} has no line for the image {image}: add its label, or move the image elsewhere")
-        labels[position] = listed[normal(image.stem)][0]
-    seen = {normal(image.stem) for image in images}
+    stems = [normal(image.stem) for image in images]
+    faults = [
+        f"{path} has no line for the image {image}: add its label, or move the image elsewhere"
+        for image, stem in zip(images, stems, strict=True)
+        if stem not in listed
+    ]
+    seen = {*stems}
     if len(seen) < len(images):
-        raise UserError(f"{data_dir / split} has images that differ in nothing but their suffix: rename or remove them")
-    for stem, (_, number) in listed.items():
-        if stem not in seen:
-            raise UserError(
-                f"{path}, line {number}: no image {stem!r} in {data_dir / split} ({len(listed)} labels, {len(images)} "
-                "images): add the missing images, or remove their lines"
-            )
-    return Listed(images, labels, strangers)
+        faults.append(f"{data_dir / split} has images that differ in nothing but their suffix: rename or remove them")
+    faults += [
+        f"{path}, line {number}: no image {stem!r} in {data_dir / split} ({counted(len(listed), 'label')},"
+        f" {counted(len(images), 'image')}): add the missing images, or remove their lines"
+        for stem, (_, number) in listed.items()
+        if stem not in seen
+    ]
+    labelled = [(image, listed[stem][0]) for image, stem in zip(images, stems, strict=True) if stem in listed]
+    labels = np.array([label for _, label in labelled], np.int32)
+    return Listed([image for image, _ in labelled], labels, strangers, faults)
 
 
 def _read_labels(path: Path, class_to_index: dict[str, int]) -> dict[str, tuple[int, int]]:

@@ -8,6 +8,7 @@ from mindcv_shufflenet.data.datasets.base import Request, Split
 from mindcv_shufflenet.data.manifest import FORMAT, Manifest, fault_of, manifest_path
 from mindcv_shufflenet.data.sources import Records
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.storage.run_directory import classes_of
 
 
@@ -35,8 +36,8 @@ def read_split(request: Request) -> Split:
         raise UserError(f"{path} is of another version of this program: pack the data set anew with --overwrite")
     if packed != manifest.images:
         raise UserError(
-            f"{data_dir} holds {packed} of the {manifest.images} images of {split}: the packing was stopped; give"
-            " its command again to finish it"
+            f"{data_dir} holds {packed} of {counted(manifest.images, 'image')} of {split}: the packing was stopped;"
+            " give its command again to finish it"
         )
     if fault:
         raise UserError(f"{fault}, unlike what {path.name} tells; copy it there again or pack anew")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mindcv_shufflenet.data.datasets.base import Request, Split, split_folder
-from mindcv_shufflenet.data.datasets.folder import list_classes
+from mindcv_shufflenet.data.datasets.folder import Listed, list_classes
 from mindcv_shufflenet.data.datasets.published import Archive
 from mindcv_shufflenet.data.listing import list_images
 from mindcv_shufflenet.data.sources import Files
@@ -33,8 +33,10 @@ def read_split(request: Request) -> Split:
     ``data_dir`` holds ``tiny-imagenet-200`` or is that folder. Images in folders ``WNID`` or ``WNID/images`` need no
     annotations.
 
+    Faults of the split are a class without an image, and an image or an annotation without its counterpart.
+
     Raises:
-        UserError: a folder or list is missing or empty, or an image or an annotation lacks its counterpart.
+        UserError: a folder or list is missing or empty.
     """
     data_dir, split = _find(request.data_dir) or request.data_dir, request.split
     folder = split_folder(data_dir, split, EXPECTED)
@@ -42,16 +44,22 @@ def read_split(request: Request) -> Split:
     index = {wnid: position for position, wnid in enumerate(wnids)}
     annotations = folder / f"{split}_annotations.txt"
     if annotations.is_file() and not any((folder / wnid).is_dir() for wnid in wnids):
-        found = list_images(folder / "images", recursive=False)
-        images, strangers, labels = *found, _annotated_labels(found.images, annotations, index)
+        listed = _read_annotated(folder / "images", annotations, index)
     else:
         folders = [(folder / wnid / "images", folder / wnid) for wnid in wnids]
         classes = [(inner if inner.is_dir() else outer, index[outer.name]) for inner, outer in folders]
-        images, labels, strangers = list_classes(classes)
+        listed = list_classes(classes)
     words = data_dir / "words.txt"
     names = {line[0]: line[-1] for line in _read_table(words)} if words.is_file() else {}
     class_names = tuple(names.get(wnid, wnid) for wnid in wnids)
-    return Split(Files(images), labels, class_names, index, strangers=tuple(strangers))
+    return Split(
+        Files(listed.images),
+        listed.labels,
+        class_names,
+        index,
+        strangers=tuple(listed.strangers),
+        faults=tuple(listed.faults),
+    )
 
 
 def download(data_dir: Path) -> None:
@@ -67,24 +75,18 @@ def _find(data_dir: Path) -> Path | None:
     return None
 
 
-def _annotated_labels(images: list[Path], annotations: Path, index: dict[str, int]) -> np.ndarray:
-    """The labels ``[N] int32`` of images without class folders."""
-    listed = {line[0]: line[1] for line in _read_table(annotations) if len(line) > 1}
-    labels = np.empty(len(images), np.int32)
-    for position, image in enumerate(images):
-        wnid = listed.pop(image.name, None)
-        if wnid not in index:
-            raise UserError(
-                f"{annotations} has no line for {image.name} with a wnid of wnids.txt; unpack the archive again"
-            )
-        labels[position] = index[wnid]
-    if listed or not images:
-        missing = next(iter(listed), "any image")
-        raise UserError(
-            f"{annotations.with_name('images')} lacks {missing}, which {annotations.name} lists; unpack the archive"
-            " again"
-        )
-    return labels
+def _read_annotated(folder: Path, annotations: Path, index: dict[str, int]) -> Listed:
+    """The images of a folder without class folders, with the labels that annotations give them."""
+    found, strangers = list_images(folder, recursive=False)
+    wnids = {line[0]: line[1] for line in _read_table(annotations) if len(line) > 1}
+    images = [image for image in found if wnids.get(image.name) in index]
+    labels = np.array([index[wnids[image.name]] for image in images], np.int32)
+    lines = sorted({*found} - {*images})
+    faults = [f"{annotations} has no line for {image.name} with a wnid of wnids.txt" for image in lines]
+    there = {image.name for image in found}
+    gone = [name for name in wnids if name not in there] if found else ["any image"]
+    faults += [f"{folder} lacks {name}, which {annotations.name} lists" for name in gone]
+    return Listed(images, labels, strangers, [f"{fault}; unpack the archive again" for fault in faults])
 
 
 def _read_table(path: Path) -> list[list[str]]:

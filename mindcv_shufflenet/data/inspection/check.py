@@ -1,4 +1,4 @@
-"""``data check``: unreadable images, and images that are there twice: in a split, in two splits, in two classes."""
+"""``data check``: faults of folders, unreadable images, and equal images in one split, two splits or two classes."""
 
 import hashlib
 import struct
@@ -55,6 +55,7 @@ class DataFindings:
         dataset: its name.
         data_dir: its folder.
         images: number of images of each split.
+        faults: what is wrong with folders and lists, such as a class without an image; each says what to do.
         unreadable: images that cannot be decoded.
         strangers: files among the images that are not read, since they have no image's suffix.
         duplicates: equal images.
@@ -63,6 +64,7 @@ class DataFindings:
     dataset: str
     data_dir: str
     images: dict[str, int]
+    faults: tuple[str, ...]
     unreadable: tuple[Unreadable, ...]
     strangers: tuple[str, ...]
     duplicates: tuple[Duplicate, ...]
@@ -70,7 +72,7 @@ class DataFindings:
     @property
     def is_clean(self) -> bool:
         """Whether nothing was found."""
-        return not (self.unreadable or self.strangers or self.duplicates)
+        return not (self.faults or self.unreadable or self.strangers or self.duplicates)
 
 
 def data_check(
@@ -89,11 +91,13 @@ def data_check(
     Raises:
         UserError: an option is wrong, or the data are missing or packed.
     """
-    config, splits, digests = survey("data_check", options, given, _digest, console)
+    found = survey("data_check", options, given, _digest, console)
+    config, splits, digests = found
     return DataFindings(
         splits[config.train_split].dataset or config.dataset,
         config.data_dir,
         {name: len(split) for name, split in splits.items()},
+        found.faults,
         tuple(image for seen in digests.values() for image in seen if isinstance(image, Unreadable)),
         tuple(dict.fromkeys(str(path) for split in splits.values() for path in split.strangers)),
         _duplicates(splits, digests),

@@ -1,5 +1,6 @@
 """``data stats``: how many images a data set has, of which sizes, and their mean and standard deviation."""
 
+import logging
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from rich.console import Console
 from mindcv_shufflenet.data.datasets import Split
 from mindcv_shufflenet.data.inspection.survey import Unreadable, survey
 
+_logger = logging.getLogger(__name__)
 Size = tuple[int, int]
 # The values of a channel, and their squares.
 _VALUES = np.arange(256)
@@ -108,7 +110,10 @@ def data_stats(
     Raises:
         UserError: an option is wrong, or the data are missing or packed.
     """
-    config, splits, seen = survey("data_stats", options, given, _measure, console)
+    found = survey("data_stats", options, given, _measure, console)
+    for fault in found.faults:
+        _logger.info(fault)
+    config, splits, seen = found
     train = splits[config.train_split]
     mean, std = _moments([image for image in seen[config.train_split] if isinstance(image, _Measured)])
     return DataStats(

@@ -52,6 +52,11 @@ class Survey(NamedTuple, Generic[_Seen]):
     splits: dict[str, Split]
     seen: dict[str, list[_Seen | Unreadable]]
 
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with the folders and lists of the splits."""
+        return tuple(dict.fromkeys(fault for split in self.splits.values() for fault in split.faults))
+
 
 def survey(
     verb: str,

@@ -9,6 +9,7 @@ from onnx import helper
 from mindcv_shufflenet import __version__
 from mindcv_shufflenet.deploy.export.exported import Exported
 from mindcv_shufflenet.families import find_family
+from mindcv_shufflenet.lines import counted
 
 # Data sets of the options that say how images are stored, and not which ones they are.
 _STORED = {"folder": "a folder of images", "mindrecord": "packed images"}
@@ -59,9 +60,9 @@ def card(exported: Exported, name: str, file: str, measured: Sequence[Score], us
     size = exported.preprocessing.image_resize
     sections = [
         f"# {name}",
-        f"{find_family(exported.name).title}, an image classifier of {exported.signature.num_classes} classes, as an"
-        f" ONNX model of opset {exported.opset} in {precision}. mindcv_shufflenet {__version__} exported it"
-        " with BatchNorm folded.",
+        f"{find_family(exported.name).title}, an image classifier of"
+        f" {counted(exported.signature.num_classes, 'class', 'classes')}, as an ONNX model of opset {exported.opset}"
+        f" in {precision}. mindcv_shufflenet {__version__} exported it with BatchNorm folded.",
         _table(
             ("", ""),
             [
@@ -175,8 +176,8 @@ def _overlap(int8: Mapping[str, Any]) -> list[str]:
     if not shared:
         return []
     return [
-        f"{shared} of the {int8['calibration_images'] + int8['held_out_images']} calibration images are among the"
-        " validation images, so that the measured accuracy may be too high."
+        f"The validation images include {shared} of the {int8['calibration_images'] + int8['held_out_images']}"
+        " calibration images, so that the measured accuracy may be too high."
     ]
 
 

@@ -30,6 +30,7 @@ from mindcv_shufflenet.deploy.int8.quantize import SCHEMES, Judge
 from mindcv_shufflenet.engines.runtimes import RUNTIMES
 from mindcv_shufflenet.errors import UserError, check_keywords
 from mindcv_shufflenet.evaluation.evaluate import measure
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.models.base import FeatureExtractor
 from mindcv_shufflenet.network import Opened, open_network
 from mindcv_shufflenet.options.config import Config
@@ -251,6 +252,6 @@ def _scores(made: Proven, form: Form, config: Config, images: _Images) -> list[S
         return []
     name = SCHEMES[form.runs_on].engine if form.int8 else "onnxruntime"
     metrics = made.metrics or judge(RUNTIMES[name](made.model))
-    where = f"{RUNTIMES[name].title} {version(name)} on {processor().name}, {count_cores()} cores"
+    where = f"{RUNTIMES[name].title} {version(name)} on {processor().name}, {counted(count_cores(), 'core')}"
     dataset = images.split.dataset or config.dataset
     return [Score(dataset, metrics.images, metrics.top1, metrics.top5, where, config.val_split)]

@@ -26,8 +26,8 @@ class Overlap(NamedTuple):
         if not self.shared:
             return None
         return (
-            f"{self.shared} of the {self.files} calibration images are among the validation images, where the accuracy"
-            " of int8 may be too high: calibrate on other images, such as those of the training"
+            f"the validation images include {self.shared} of the {self.files} calibration images, so the accuracy of"
+            " int8 may be too high: calibrate on other images, such as those of the training"
         )
 
 

@@ -17,6 +17,7 @@ from mindcv_shufflenet.deploy.export.exported import Exported
 from mindcv_shufflenet.engines.onnxruntime_engine import OnnxRuntimeEngine
 from mindcv_shufflenet.errors import RunError
 from mindcv_shufflenet.families import find_family
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.options.names import PACKAGES
 from mindcv_shufflenet.storage.files import atomic_folder, atomic_write
 from mindcv_shufflenet.weights.formats import write_arrays
@@ -153,7 +154,7 @@ def _header(exported: Exported, name: str, measured: Sequence[Score]) -> str:
             "task": {"type": "image-classification"},
             "dataset": {
                 "type": _DATASETS.get(dataset, dataset),
-                "name": f"{title}, {images} images",
+                "name": f"{title}, {counted(images, 'image')}",
                 "split": "validation" if split == "val" else split,
             },
             "metrics": [

@@ -7,6 +7,7 @@ from mindspore import nn
 from mindcv_shufflenet.data.datasets import Split
 from mindcv_shufflenet.data.loader import Loader
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.models.batch_norm import moving_norms
 from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.storage.run_directory import Classes, HeldOut
@@ -47,14 +48,20 @@ def check_same_classes(config: Config, split: Split, val_split: Split) -> None:
 
 
 def schedule_notes(config: Config) -> list[str]:
-    """Return a line if a decay whose epochs are given does not end with the training."""
+    """Return a line for each schedule that does not end with the training: of the learning rate, of the image size."""
+    notes = []
     end = end_of_decay(config)
-    if end in (None, config.epoch_size):
-        return []
-    return [
-        f"{config.scheduler} ends at epoch {end}, which warmup_epochs and decay_epochs give, and the training at"
-        f" {config.epoch_size}; without decay_epochs they meet"
-    ]
+    if end not in (None, config.epoch_size):
+        notes.append(
+            f"{config.scheduler} ends at epoch {end}, which warmup_epochs and decay_epochs give, and the training at"
+            f" {config.epoch_size}; without decay_epochs they meet"
+        )
+    if late := [f"{stage.size}@{stage.epoch}" for stage in config.stages if stage.epoch >= config.epoch_size]:
+        notes.append(
+            f"image_resize_schedule: {' '.join(late)} is not reached, since the training ends after"
+            f" epoch_size={config.epoch_size}"
+        )
+    return notes
 
 
 def precision_notes(config: Config) -> list[str]:
@@ -70,7 +77,7 @@ def precision_notes(config: Config) -> list[str]:
 def loader_notes(loader: Loader) -> list[str]:
     """Return a line if an epoch reads some images twice."""
     images = loader.filled_up
-    return [f"{images} image(s) of an epoch are read once more, so that all ranks have as many"] if images else []
+    return [f"an epoch reads {counted(images, 'image')} once more, so that all ranks have as many"] if images else []
 
 
 def network_notes(config: Config, network: nn.Cell, *, has_weights: bool) -> list[str]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import bdtrc
 
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.training.record.state import Row
 
@@ -178,6 +179,6 @@ def rate_warnings(config: Config, global_batch: int) -> list[str]:
     if config.lr <= _HIGH_RATE * share:
         return []
     return [
-        f"lr {config.lr:g} is high for {config.opt} for {global_batch} images an update (a recipe's lr is for all its"
-        f" cards together); if the loss does not fall, try --lr {_RECOMMENDED_RATE * share:.2g}"
+        f"lr {config.lr:g} is high for {config.opt} for {counted(global_batch, 'image')} an update (a recipe's lr is"
+        f" for all its cards together); if the loss does not fall, try --lr {_RECOMMENDED_RATE * share:.2g}"
     ]

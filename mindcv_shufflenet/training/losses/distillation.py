@@ -87,10 +87,12 @@ def decouple(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         The log-probabilities of the target class and of all others together ``[N, 2]``, and those of the others among
         themselves ``[N, num_classes]``, where the target class has none.
     """
-    others = logits - _EXCLUDED * target
+    log_others = ops.log_softmax(logits - _EXCLUDED * target, -1)
     of_target = ops.sum(logits * target, -1, True)
-    of_others = ops.logsumexp(others, -1, True)
-    return ops.log_softmax(ops.concat((of_target, of_others), 1), -1), ops.log_softmax(others, -1)
+    # the logarithm of the sum of the others' exponentials, the same from each of them; MindSpore's log differs in the
+    # last bit from process to process
+    of_others = ops.sum(ops.exp(log_others) * (logits - log_others), -1, True)
+    return ops.log_softmax(ops.concat((of_target, of_others), 1), -1), log_others
 
 
 def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:

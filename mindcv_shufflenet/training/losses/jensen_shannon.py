@@ -1,5 +1,7 @@
 """The loss of AugMix: cross entropy of the clean images, and agreement of their views."""
 
+import math
+
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
@@ -38,7 +40,7 @@ class JensenShannon(nn.Cell):
             logits[:count], label[:count], reduction=self.reduction, label_smoothing=self.label_smoothing
         )
         log_shares = ops.log_softmax(logits, -1).reshape(self.splits, count, -1)
-        shares = ops.exp(log_shares)
-        mean = ops.log(ops.clamp(shares.mean(0, keep_dims=True), 1e-7, 1.0))
-        divergence = (shares * (log_shares - mean)).sum(-1).mean(0)
+        # log(share / mean share); MindSpore's log differs in the last bit from process to process
+        log_ratios = ops.log_softmax(log_shares, 0) + math.log(self.splits)
+        divergence = (ops.exp(log_shares) * log_ratios).sum(-1).mean(0)
         return loss + self.weight * (divergence.mean() if self.reduction == "mean" else divergence.sum())

@@ -144,6 +144,8 @@ class Recorder:
             for path in (*self.directory.files(self.config.model_name.model), *self.directory.report_files()):
                 if path != self.state:
                     _remove(path)
+        elif self.directory.log.is_file() and not self.directory.log.read_bytes().startswith(_log_of(progress.rows)):
+            _logger.info("%s does not hold the epochs of the training state: it is written anew", self.directory.log)
         self._write_texts(progress)
 
     def mend(self, progress: Progress) -> None:
@@ -258,20 +260,16 @@ class Recorder:
         return epochs[: -self.config.keep_checkpoint_max]
 
     def _write_texts(self, progress: Progress) -> None:
-        _write_text(self.directory.options, yaml.safe_dump(self.config.record(), sort_keys=False))
-        _write_text(self.directory.classes, json.dumps(self.classes._asdict(), indent=1))
+        _write(self.directory.options, yaml.safe_dump(self.config.record(), sort_keys=False).encode())
+        _write(self.directory.classes, json.dumps(self.classes._asdict(), indent=1).encode())
         if self.held_out:
-            _write_text(self.directory.split, json.dumps(self.held_out._asdict(), indent=1))
+            _write(self.directory.split, json.dumps(self.held_out._asdict(), indent=1).encode())
         self._write_log(progress.rows)
         if self.scalars:
             self.scalars.restart(progress.rows)
 
     def _write_log(self, rows: Sequence[Row]) -> None:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(map(asdict, rows))
-        _write_text(self.directory.log, text.getvalue())
+        _write(self.directory.log, _log_of(rows))
 
 
 def _circumstances(path: Path) -> Circumstances | None:
@@ -289,6 +287,15 @@ def _remove(path: Path) -> None:
         raise UserError(f"cannot delete {path}: {error.strerror}; choose another --ckpt_save_dir") from error
 
 
-def _write_text(path: Path, text: str) -> None:
+def _log_of(rows: Sequence[Row]) -> bytes:
+    """The content of ``log.csv``."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(map(asdict, rows))
+    return text.getvalue().encode()
+
+
+def _write(path: Path, content: bytes) -> None:
     with atomic_write(path) as file:
-        file.write(text.encode())
+        file.write(content)

@@ -12,6 +12,7 @@ from mindspore import nn
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.families import find_family
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.options.config import parse_config
 from mindcv_shufflenet.options.tables import names_of, neutral, paths
 from mindcv_shufflenet.storage.run_directory import RunDirectory
@@ -49,7 +50,7 @@ def resume(
     stopped = source.state.circumstances
     _check_same_network(source, now)
     _check_same_classes(source.path.parent, class_to_index)
-    notes = source.notes + differences(stopped, now)
+    notes = RunDirectory(source.path.parent).read().notes + source.notes + differences(stopped, now)
     progress, told = _rescale(source, now)
     if _is_validated_otherwise(stopped, now) and progress.best_epoch:
         progress = replace(progress, best_top1=None, best_epoch=None)
@@ -96,14 +97,15 @@ def _check_same_classes(folder: Path, class_to_index: dict[str, int]) -> None:
 
 def differences(stopped: Circumstances, now: Circumstances) -> list[str]:
     """Return a line for each difference that makes the resumed training another one."""
-    ignored = neutral()
+    is_same_teacher = stopped.teacher is not None and stopped.teacher == now.teacher
+    ignored = {*neutral(), *(["teacher"] if is_same_teacher else [])}  # it may have moved
     lines = [
         f"{name} was {stopped.config.get(name)} when the run was stopped and is {value} now"
         for name, value in now.config.items()
         if name not in ignored and _is_changed(name, stopped.config.get(name), value)
     ]
     if stopped.data.images != now.data.images:
-        lines.append(f"there were {stopped.data.images} images when the run was stopped, now {now.data.images}")
+        lines.append(f"the run was stopped with {counted(stopped.data.images, 'image')} and has now {now.data.images}")
     elif stopped.data.checksum and stopped.data.checksum != now.data.checksum:
         lines.append("the training images are not those of the stopped run: swapped, changed or renamed files")
     if _is_validated_otherwise(stopped, now):
@@ -151,13 +153,13 @@ def _rescale(source: ResumePoint, now: Circumstances) -> tuple[Progress, list[st
         return progress, []
     if ranks == ranks_now or stopped.data.images != now.data.images:
         raise UserError(
-            f"{source.path} was trained with {steps} steps an epoch and there are {steps_now} now; resume with the"
+            f"{source.path} was trained with {counted(steps, 'step')} an epoch and has {steps_now} now; resume with the"
             " same images and batch_size, or start anew from its checkpoint with --ckpt_path"
         )
     step = min(progress.step * batch // batch_now, steps_now)
     advice = f"; --batch_size {batch // ranks_now} keeps the steps as they were" if batch % ranks_now == 0 else ""
     line = (
-        f"{ranks} rank(s) made {steps} steps an epoch and {ranks_now} make {steps_now}: the run goes on at step {step}"
-        f" of epoch {progress.epoch + 1}{advice}"
+        f"{counted(ranks, 'rank')} made {counted(steps, 'step')} an epoch and now {ranks_now} of them {steps_now}: the"
+        f" run goes on at step {step} of epoch {progress.epoch + 1}{advice}"
     )
     return replace(progress, step=step), [line]

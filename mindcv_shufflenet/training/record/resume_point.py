@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.options.config import Config, parse_config
 from mindcv_shufflenet.options.tables import names_of, resumed
 from mindcv_shufflenet.storage.run_directory import LOG_FILE, CheckpointName, RunDirectory, numbered_name
@@ -209,9 +210,9 @@ def _epoch_of(checkpoint: Path, name: CheckpointName | None, model: str, last: R
             return f"it was trained with {option}={told[option]} and the run with {stopped.config.get(option)}"
     steps = stopped.data.steps_per_epoch
     if name and name.steps and name.steps != steps:
-        return f"its epochs have {name.steps} steps and the run's {steps}"
+        return f"its epochs have {counted(name.steps, 'step')} and the run's {steps}"
     named = name and (progress.best_epoch if name.word else name.epoch)
     epoch = own.epoch if own and own.epoch else named
     if epoch is None:
         return "the run has no best epoch" if name else "neither the file nor its name tells its epoch"
-    return epoch if 1 <= epoch <= progress.epoch else f"the run's state knows {progress.epoch} epoch(s)"
+    return epoch if 1 <= epoch <= progress.epoch else f"the run's state knows {counted(progress.epoch, 'epoch')}"

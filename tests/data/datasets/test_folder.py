@@ -64,7 +64,7 @@ def test_val_alone_has_its_own_classes(tmp_path):
 
 def test_class_that_train_lacks(tmp_path):
     make(tmp_path, "train/a/1.jpg", "val/a/1.jpg", "val/zebra/1.jpg")
-    with pytest.raises(UserError, match=r"class 'zebra' of .*val is not among the 1 classes of .*train"):
+    with pytest.raises(UserError, match=r"class 'zebra' of .*val is not among the classes of .*train, 1 in all"):
         open_split("folder", Request(tmp_path, "val"))
 
 
@@ -92,6 +92,33 @@ def test_what_is_wrong_is_named(tmp_path, files, message):
     assert "\n" not in str(caught.value)
 
 
+def test_all_faults_are_kept_for_who_asks_for_them(tmp_path):
+    """The good images are there, of any layout; who does not ask is refused."""
+    make(tmp_path, "train/a/1.jpg", "train/b/.hidden", "train/c/notes.txt", "train/2.jpg", "train/3.jpg", "val/a/1.jpg")
+    make(tmp_path, "val/zebra/1.jpg", "val/yak/1.jpg", "flat/a/1.jpg", "flat/b/1.jpg", "flat/c/.hidden")
+    (tmp_path / "train" / "d").mkdir()
+    (tmp_path / "train" / "d" / "loop").symlink_to(tmp_path / "train")
+    train, val = (open_split("folder", Request(tmp_path, split), keeps_faults=True) for split in ("train", "val"))
+    assert relative(train, tmp_path) == ["train/a/1.jpg"]
+    assert [fault.removeprefix(f"{tmp_path}/train") for fault in train.faults] == [
+        f"/2.jpg lies beside the class folders of {tmp_path}/train and so has no class: move it (and 1 more) into one"
+        " or elsewhere",
+        f"class folder {tmp_path}/train/b holds no image: fill it or remove it",
+        f"class folder {tmp_path}/train/c holds no image (notes.txt is none of a known kind): fill it or remove it",
+        f"/d/loop is a link to a folder above itself ({tmp_path}/train): remove the link",
+    ]
+    assert relative(val, tmp_path) == ["val/a/1.jpg"]
+    assert [fault.split()[1] for fault in val.faults] == ["'yak'", "'zebra'"]
+    with pytest.raises(UserError, match=r"class 'yak' .* elsewhere \(`data check` lists 1 more\)$"):
+        open_split("folder", Request(tmp_path, "val"))
+    for split, images in (("train", 2), ("val", 0)):
+        flat = open_split("folder", Request(tmp_path / "flat", split, val_ratio=0.2), keeps_faults=True)
+        empty, alone = flat.faults
+        assert "class folder" in empty
+        assert "has two images, so none can be held out" in alone
+        assert len(flat) == len(flat.labels) == images
+
+
 def test_missing_data_dir(tmp_path):
     with pytest.raises(UserError, match=r"no folder .*nowhere: --data_dir must name a folder that holds SPLIT/CLASS"):
         open_split("folder", Request(tmp_path / "nowhere", "train"))
@@ -101,7 +128,7 @@ def test_strangers_are_passed_over_and_counted(tmp_path):
     make(tmp_path, "train/a/1.jpg", "train/a/2.webp", "train/a/notes.txt", "train/b/1.jpg", "train/b/x/movie.mp4")
     split = open_split("folder", Request(tmp_path, "train"))
     assert relative(split, tmp_path / "train") == ["a/1.jpg", "a/2.webp", "b/1.jpg"]
-    assert split.notes == (f"2 files without an image's suffix are passed over (first: {tmp_path}/train/a/notes.txt)",)
+    assert split.notes == (f"2 files without an image's suffix passed over (first: {tmp_path}/train/a/notes.txt)",)
 
 
 def photos(root: Path, prefix: str = "", **counts: int) -> Path:
@@ -130,7 +157,7 @@ def test_class_folders_alone_are_split_by_class_and_seed(tmp_path):
     assert sorted(paths_of(train) + paths_of(val)) == sorted(tmp_path.rglob("*.jpg"))
     assert train.notes[0] == val.notes[0]
     assert val.notes[0] == (
-        f"{tmp_path} has no validation split: 4 of its 16 images are held out for it (val_ratio=0.2, seed=42)"
+        f"{tmp_path} has no validation split; held out for it: 4 of its 16 images (val_ratio=0.2, seed=42)"
     )
     assert val.held_out == HeldOut(0.2, 42, tuple(relative(val, tmp_path)))
     # Fixed on every machine, whatever the other classes are; another seed and ratio draw others.
@@ -182,7 +209,7 @@ def test_run_directories_and_litter_are_no_classes_and_an_odd_folder_is_named(tm
         (tmp_path / "ckpt" / name).touch()
     assert pair(tmp_path)[0].class_names == ("cat", "dog")
     (tmp_path / "notes").mkdir()
-    with pytest.raises(UserError, match="they are no classes, since notes holds no images"):
+    with pytest.raises(UserError, match=r"class folder .*/notes holds no image: fill it or remove it$"):
         pair(tmp_path)
 
 
@@ -234,10 +261,14 @@ def test_splits_of_other_names_are_no_classes(tmp_path, names):
 
 
 def test_folders_without_images_are_no_classes(tmp_path):
-    """As those of the folder in which somebody stands who names no other."""
+    """As those of the folder in which somebody stands who names no other: one is a split, or half have none."""
     photos(tmp_path, docs=2)
     make(tmp_path, "src/main.py", "val/1.jpg")
     with pytest.raises(UserError, match=r"no folder .*train .* or CLASS/\*.jpg with images in every folder"):
+        pair(tmp_path)
+    (tmp_path / "val/1.jpg").unlink()
+    (tmp_path / "val").rmdir()
+    with pytest.raises(UserError, match=r"no folder .*train .*; they are no classes, since src holds no images"):
         pair(tmp_path)
 
 
@@ -248,7 +279,9 @@ def test_recorded_classes_decide_the_indices(tmp_path):
     assert (split.labels.tolist(), split.class_names, split.is_guess) == ([0, 3, 3], classes.names, False)
     assert open_split("folder", Request(tmp_path, "val")).is_guess
     photos(tmp_path, "val/", zebra=1)
-    with pytest.raises(UserError, match=r"class 'zebra' .* not among the 4 classes that the checkpoint was trained on"):
+    with pytest.raises(
+        UserError, match=r"class 'zebra' .* not among the classes that the checkpoint was trained on, 4 in all"
+    ):
         open_split("folder", Request(tmp_path, "val", classes=classes))
 
 

@@ -62,9 +62,7 @@ def test_class_folders_that_are_no_wnids_are_read_as_a_folder(tmp_path):
     make(tmp_path, "train/cat/1.jpg", "train/dog/1.jpg", "val/dog/1.jpg")
     val = open_split("imagenet", Request(tmp_path, "val"))
     assert (val.labels.tolist(), val.class_names) == ([1], ("cat", "dog"))
-    assert val.notes == (
-        f"the class folders of {tmp_path} are no wnids of ImageNet, so they are read as with --dataset folder",
-    )
+    assert val.notes == (f"{tmp_path} has classes of its own, not ImageNet's: it is read as with --dataset folder",)
     make(tmp_path, *(f"photos/{name}/{number}.jpg" for name in "ab" for number in range(5)))
     assert len(open_split("imagenet", Request(tmp_path / "photos", "train", val_ratio=0.2))) == 8
 
@@ -83,7 +81,7 @@ def test_lists_as_windows_writes_them(tmp_path, encoding):
     [
         (["n1", "", "n2"], r"synsets.txt, line 2, is empty"),
         (["n1", "n2", "n1"], r"synsets.txt, line 3: n1 is there a second time"),
-        (["n1"], r"folder .*val/n2 is not one of the 1 wnids of .*synsets.txt"),
+        (["n1"], r"folder .*val/n2 is not among the wnids of .*synsets.txt, 1 in all"),
     ],
 )
 def test_wrong_synsets_file(tmp_path, lines, message):
@@ -95,8 +93,16 @@ def test_wrong_synsets_file(tmp_path, lines, message):
 
 def test_unknown_wnid(tmp_path):
     make(tmp_path, "val/n01440764/a.JPEG", "val/n99999999/a.JPEG")
-    with pytest.raises(UserError, match=r"val/n99999999 is not one of the 1000 wnids of ImageNet-1K"):
+    with pytest.raises(UserError, match=r"val/n99999999 is not among the wnids of ImageNet-1K, 1000 in all"):
         open_split("imagenet", Request(tmp_path, "val"))
+    make(tmp_path, "val/b.JPEG", "val/n01443537/notes.txt")
+    split = open_split("imagenet", Request(tmp_path, "val"), keeps_faults=True)
+    assert paths_of(split) == [tmp_path / "val/n01440764/a.JPEG"]
+    assert [fault.removeprefix(f"{tmp_path}/val").split()[0] for fault in split.faults] == [
+        "/b.JPEG",
+        "folder",
+        "class",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -140,6 +146,14 @@ def test_list_that_does_not_fit(tmp_path, lines, message):
     write(tmp_path / "val.txt", *lines)
     with pytest.raises(UserError, match=message):
         open_split("imagenet", Request(tmp_path, "val"))
+
+
+def test_what_has_no_counterpart_is_left_out(tmp_path):
+    make(tmp_path, "val/a.JPEG", "val/b.JPEG", "val/c.JPEG")
+    write(tmp_path / "val.txt", "d 4", "c 3")
+    split = open_split("imagenet", Request(tmp_path, "val"), keeps_faults=True)
+    assert (paths_of(split), split.labels.tolist()) == ([tmp_path / "val" / "c.JPEG"], [3])
+    assert len(split.faults) == 3
 
 
 def test_flat_split_without_a_list_says_how_one_looks(tmp_path):

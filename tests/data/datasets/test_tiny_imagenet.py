@@ -74,6 +74,11 @@ def test_an_image_without_a_line(small: Path) -> None:
     (small / "val/images/z.JPEG").touch()
     with pytest.raises(UserError, match=r"has no line for z\.JPEG"):
         open_split("tiny_imagenet", Request(small, "val"))
+    first = min((small / "val/images").iterdir())
+    first.unlink()
+    split = open_split("tiny_imagenet", Request(small, "val"), keeps_faults=True)
+    assert len(split) == len(split.labels) == 1
+    assert [fault.split()[1:3] for fault in split.faults] == [["has", "no"], ["lacks", f"{first.name},"]]
 
 
 def test_download(small: Path, tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,6 +102,28 @@ def test_files_that_are_no_images(photos: Path) -> None:
     assert not findings.is_clean
 
 
+def test_an_empty_class_hides_nothing(photos: Path) -> None:
+    """Nor a class that training lacks, nor that no image can be held out."""
+    (photos / "train" / "cat").mkdir()
+    shutil.copytree(photos / "val" / "bee", photos / "val" / "dog")
+    shutil.copy(photos / "train" / "ant" / "0.png", photos / "val" / "ant" / "leak.png")
+    findings = check(photos)
+    assert [fault.split(":")[0] for fault in findings.faults] == [
+        f"class folder {photos}/train/cat holds no image",
+        f"class 'dog' of {photos}/val is not among the classes of {photos}/train, 3 in all",
+    ]
+    assert findings.images == {"train": 6, "val": 7}
+    assert len(findings.duplicates) == 1
+    shutil.rmtree(photos / "val")
+    for name in ("ant", "bee"):
+        for number in (1, 2):
+            (photos / "train" / name / f"{number}.png").unlink()
+    findings = check(photos)
+    assert findings.images == {"train": 2, "val": 0}
+    assert len(findings.faults) == 2
+    assert not findings.is_clean
+
+
 def test_images_that_are_held_out_are_a_split(tmp_path: Path) -> None:
     for number in range(10):
         (tmp_path / "ant").mkdir(exist_ok=True)

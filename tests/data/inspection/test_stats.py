@@ -72,6 +72,17 @@ def test_without_a_readable_image(tmp_path: Path) -> None:
     assert [image.reason for image in stats.train.unreadable] == ["it is empty"] * 3
 
 
+def test_an_image_a_class(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """None can be held out for validation, which is told; and what there is has figures."""
+    for name in ("ant", "bee"):
+        save(tmp_path / name / "1.png", np.full((4, 6, 3), 9, np.uint8))
+    with caplog.at_level("INFO"):
+        stats = data_stats({"dataset": "folder", "data_dir": str(tmp_path)})
+    assert "has two images, so none can be held out for validation" in caplog.text
+    assert (stats.train.per_class, stats.splits["val"].per_class) == ((1, 1), (0, 0))
+    assert (stats.mean, stats.splits["val"].sizes) == ((9.0, 9.0, 9.0), None)
+
+
 def test_what_is_packed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has packed images; name the data set that they were packed from"):
         data_stats({"dataset": "mindrecord", "data_dir": str(tmp_path)})

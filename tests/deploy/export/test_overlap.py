@@ -17,7 +17,7 @@ def test_files_are_shared_by_their_content_wherever_they_lie(tmp_path: Path) -> 
     overlap = find_overlap(calibration, Files(sorted(judged.iterdir())))
     assert overlap == (2, 4)
     assert overlap.warning is not None
-    assert overlap.warning.startswith("2 of the 4 calibration images are among the validation images")
+    assert overlap.warning.startswith("the validation images include 2 of the 4 calibration images")
     others = find_overlap(calibration, Files([judged / "1.png", judged / "4.png"]))
     assert others is not None
     assert (others, others.warning) == ((0, 4), None)

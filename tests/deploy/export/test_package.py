@@ -188,7 +188,7 @@ def test_a_card_says_that_it_is_judged_on_calibration_images(write: Callable, tm
     int8 = {"calibration_images": 9, "held_out_images": 3, "calibration_in_validation": 5, "top1_int8": None}
     hf_package(write(precision="int8", int8=int8), tmp_path / "net", {})
     _, text = head_and_text(tmp_path / "net")
-    assert "5 of the 12 calibration images are among the validation images" in text
+    assert "The validation images include 5 of the 12 calibration images" in text
     assert "top1_int8" not in text
 
 

@@ -78,6 +78,10 @@ def test_a_decay_that_does_not_end_with_the_training_is_told() -> None:
     assert schedule_notes(parse_config(cycles)) == []
     assert "ends at epoch 13" in schedule_notes(parse_config(cycles | {"scheduler": "linear_decay"}))[0]
     assert schedule_notes(parse_config({"decay_epochs": 10, "scheduler": "constant"})) == []
+    sizes = {"epoch_size": 20, "image_resize_schedule": ["32@0", "48@19", "64@20", "96@30"]}
+    (told,) = schedule_notes(parse_config(sizes))
+    assert told.startswith("image_resize_schedule: 64@20 96@30 is not reached")
+    assert schedule_notes(parse_config(sizes | {"epoch_size": 31})) == []
 
 
 @pytest.mark.parametrize(
@@ -97,7 +101,7 @@ def test_a_dynamic_scale_that_begins_at_one_is_told(options: dict[str, Any], is_
 
 
 def test_images_that_fill_up_the_batches_of_the_ranks_are_told() -> None:
-    for drop_remainder, told in ((False, ["1 image(s) of an epoch are read once more"]), (True, [])):
+    for drop_remainder, told in ((False, ["an epoch reads 1 image once more"]), (True, [])):
         loader = train_loader(Config(batch_size=2, drop_remainder=drop_remainder), split_of(7), 1, 0, 2)
         assert [note.split(",")[0] for note in loader_notes(loader)] == told
 

@@ -8,15 +8,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mindcv_shufflenet.errors import RunError, UserError
 from mindcv_shufflenet.options.config import Config, load_yaml
 from mindcv_shufflenet.storage.files import exclusive
 from mindcv_shufflenet.training.record.recorder import Recorder
+from mindcv_shufflenet.training.record.resume import resume
 from mindcv_shufflenet.training.record.resume_point import find_resume_point
 from mindcv_shufflenet.training.record.state import Progress, Row, load_state
-from tests.training.runs import MODEL, run_in
+from mindcv_shufflenet.training.updates import Updates
+from tests.training.runs import MODEL, STEPS, run_in
 
 FILES = {"config.yaml", "classes.json", "log.csv", *(f"{MODEL}-{name}" for name in ("last.state", "last.ckpt"))}
 
@@ -173,3 +176,36 @@ def test_a_run_that_another_process_resumed_meanwhile_is_not_resumed(tmp_path: P
     with pytest.raises(UserError, match=r"another process went on with .*last\.state meanwhile: look at its log\.csv"):
         locks.enter_context(Recorder.begin(run_in(tmp_path), source.progress, source))
     assert load_state(tmp_path / f"{MODEL}-last.state").progress == progress
+
+
+@pytest.mark.parametrize(
+    ("content", "is_told"),
+    [("garbage", True), ("", True), ("{whole}", False), ("{whole}2,6,0.1,1.0,50.0,,,,,9.0,1.0\n", False)],
+)
+def test_a_log_that_is_not_the_runs_is_told_and_written_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, locks: ExitStack, content: str, is_told: bool
+) -> None:
+    """The log may be an epoch ahead of the state: it is written before."""
+    with ExitStack() as first:
+        begin(tmp_path, first)
+    log = tmp_path / "log.csv"
+    whole = log.read_text()
+    log.write_text(content.format(whole=whole))
+    source = find_resume_point(Config(resume_opt=True, ckpt_save_dir=str(tmp_path)), {})
+    assert source is not None
+    locks.enter_context(Recorder.begin(run_in(tmp_path), source.progress, source))
+    assert log.read_text() == whole
+    told = [f"{log} does not hold the epochs of the training state: it is written anew"]
+    assert caplog.messages == told * is_told
+
+
+def test_a_file_of_the_run_that_is_damaged_is_told(tmp_path: Path) -> None:
+    with ExitStack() as first:
+        begin(tmp_path, first)
+    (tmp_path / "classes.json").write_text("{")
+    source = find_resume_point(Config(resume_opt=True, ckpt_save_dir=str(tmp_path)), {})
+    assert source is not None
+    run = run_in(tmp_path)
+    updates = Updates(np.ones(STEPS), STEPS)
+    _, notes = resume(source, run.circumstances, run.network, run.step, updates, {"a": 0, "b": 1})
+    assert notes == [f"{tmp_path / 'classes.json'} is not read: it is damaged, or another program's"]

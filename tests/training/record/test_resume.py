@@ -108,8 +108,8 @@ def test_the_last_checkpoint_is_the_state(tmp_path: Path, name: str, step: int) 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        (f"{MODEL}-9_22.ckpt", r"the run's state knows 8 epoch\(s\)"),
-        (f"{MODEL}-0_22.ckpt", r"the run's state knows 8 epoch\(s\)"),
+        (f"{MODEL}-9_22.ckpt", r"the run's state knows 8 epochs"),
+        (f"{MODEL}-0_22.ckpt", r"the run's state knows 8 epochs"),
         (f"{MODEL}-2_11.ckpt", "its epochs have 11 steps and the run's 22"),
         ("weights.npz", "neither the file nor its name tells its epoch"),
     ],
