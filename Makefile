@@ -29,6 +29,7 @@ lint: .venv/installed-dev
 docs: .venv/installed-dev
 	$(BIN)/python docs/generate_options.py
 	$(BIN)/python docs/draw_blocks.py
+	$(BIN)/python docs/draw_results.py docs/results/tiny_imagenet_20
 
 wheel: .venv/installed-dev
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
