@@ -151,7 +151,7 @@ def test_a_signal_saves_and_ranks_go_on_exactly_or_in_another_number(tmp_path: P
         assert status == 0, error
     status, output, error = command("train", *words, "--ckpt_save_dir", alone, "--resume_opt")
     assert status == 0, error
-    assert f"now 1 of them 6: the run goes on at step {2 * step} of epoch {epoch + 1}" in output
+    assert f"and has 6 on 1 rank: the run goes on at step {2 * step} of epoch {epoch + 1}" in output
     for folder, steps in ((stopped, 3), (whole, 3), (alone, 6)):
         rows = load_state(folder / f"{MODEL}-last.state").progress.rows
         assert [row.epoch for row in rows] == list(range(1, epoch + 3))

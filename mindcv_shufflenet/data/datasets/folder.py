@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,6 +46,13 @@ class Listed(NamedTuple):
     strangers: list[Path]
     faults: list[str]
 
+    def split(self, class_names: tuple[str, ...], class_to_index: dict[str, int], **others: Any) -> Split:
+        """Return the split of these images; ``others`` are further attributes of it."""
+        strangers, faults = tuple(self.strangers), tuple(self.faults)
+        return Split(
+            Files(self.images), self.labels, class_names, class_to_index, strangers=strangers, faults=faults, **others
+        )
+
 
 def read_split(request: Request) -> Split:
     """List the images of a split. A class is a folder in the split's folder, with images at any depth.
@@ -67,15 +74,12 @@ def read_split(request: Request) -> Split:
     names, class_to_index, foreign = _classes(layout, folders, request)
     known = [name for name in folders if name in class_to_index]
     listed = list_classes((path, class_to_index[name]) for name in known for path in folders[name])
-    split = Split(
-        Files(listed.images),
-        listed.labels,
+    listed = listed._replace(faults=[*loose_images(layout.folder), *foreign, *listed.faults])
+    split = listed.split(
         names,
         class_to_index,
         notes=(*layout.notes, *_odd_classes(layout.folder, folders, names)),
         is_guess=not request.classes and (layout.train is None or layout.folder == request.data_dir),
-        strangers=tuple(listed.strangers),
-        faults=(*loose_images(layout.folder), *foreign, *listed.faults),
     )
     return _part(split, listed.images, layout, request) if layout.is_shared else split
 

@@ -11,7 +11,6 @@ from mindcv_shufflenet.data.datasets import folder as folder_reader
 from mindcv_shufflenet.data.datasets.base import Request, Split, split_folder
 from mindcv_shufflenet.data.datasets.folder import Listed, list_classes, loose_images
 from mindcv_shufflenet.data.listing import IMAGE_SUFFIXES, list_folders, list_images
-from mindcv_shufflenet.data.sources import Files
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.lines import counted
 from mindcv_shufflenet.storage.text import normal, read_text
@@ -57,14 +56,7 @@ def read_split(request: Request) -> Split:
         listed = listed._replace(faults=[*loose_images(folder), *faults, *listed.faults])
     else:
         listed = _read_flat(data_dir, split, class_to_index)
-    return Split(
-        Files(listed.images),
-        listed.labels,
-        class_names,
-        class_to_index,
-        strangers=tuple(listed.strangers),
-        faults=tuple(listed.faults),
-    )
+    return listed.split(class_names, class_to_index)
 
 
 def _has_own_classes(request: Request) -> bool:

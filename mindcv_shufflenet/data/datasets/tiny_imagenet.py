@@ -13,7 +13,6 @@ from mindcv_shufflenet.data.datasets.base import Request, Split, split_folder
 from mindcv_shufflenet.data.datasets.folder import Listed, list_classes
 from mindcv_shufflenet.data.datasets.published import Archive
 from mindcv_shufflenet.data.listing import list_images
-from mindcv_shufflenet.data.sources import Files
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.storage.archive import unpack_zip
 from mindcv_shufflenet.storage.text import read_text
@@ -52,14 +51,7 @@ def read_split(request: Request) -> Split:
     words = data_dir / "words.txt"
     names = {line[0]: line[-1] for line in _read_table(words)} if words.is_file() else {}
     class_names = tuple(names.get(wnid, wnid) for wnid in wnids)
-    return Split(
-        Files(listed.images),
-        listed.labels,
-        class_names,
-        index,
-        strangers=tuple(listed.strangers),
-        faults=tuple(listed.faults),
-    )
+    return listed.split(class_names, index)
 
 
 def download(data_dir: Path) -> None:

@@ -159,7 +159,7 @@ def _rescale(source: ResumePoint, now: Circumstances) -> tuple[Progress, list[st
     step = min(progress.step * batch // batch_now, steps_now)
     advice = f"; --batch_size {batch // ranks_now} keeps the steps as they were" if batch % ranks_now == 0 else ""
     line = (
-        f"{counted(ranks, 'rank')} made {counted(steps, 'step')} an epoch and now {ranks_now} of them {steps_now}: the"
-        f" run goes on at step {step} of epoch {progress.epoch + 1}{advice}"
+        f"an epoch had {counted(steps, 'step')} on {counted(ranks, 'rank')} and has {steps_now} on"
+        f" {counted(ranks_now, 'rank')}: the run goes on at step {step} of epoch {progress.epoch + 1}{advice}"
     )
     return replace(progress, step=step), [line]
