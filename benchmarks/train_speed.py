@@ -1,203 +1,151 @@
 """Training speed on the CPU beside mindcv and PyTorch: images/s of whole training steps.
 
+    .venv/bin/pip install torch==2.13.0 pytorchcv==0.0.74
     .venv/bin/pip install --no-deps mindcv==0.3.0 tqdm
-    python3 -m venv .venv-torch && .venv-torch/bin/pip install torch==2.13.0 numpy
-    .venv/bin/python benchmarks/train_speed.py --torch_python .venv-torch/bin/python
+    .venv/bin/python benchmarks/train_speed.py
+    .venv/bin/python benchmarks/train_speed.py --model shufflenet_v2_x0_5 --stem cifar
+    .venv/bin/python benchmarks/train_speed.py --model mobilenet_v2_100 --contenders ours torch_compiled --limits
 
-Every contender is a process of its own that trains the same network (x1.0, 1000 classes) on the same random batch,
-with momentum, weight decay and cross entropy. They take turns, one round of a few steps each, while the others are
-stopped (SIGSTOP), so that a slow spell of the machine meets all of them. Reported are the medians over the rounds and
-the medians of the ratios within each round. A contender that is not installed is left out. The last line is JSON.
+Contenders (train_steps.py): ``ours`` with the kernels, ``ours_bf16`` with products of numbers rounded to bfloat16,
+``ours_stock`` with MindSpore's own operators; ``mindcv``; PyTorch eager, with channels last, compiled, and compiled
+under autocast to bfloat16. Each is a process of its own. They take turns, one round of a few steps each, while the
+others are stopped (SIGSTOP), so that a slow spell of the machine meets all of them. Reported are the medians over the
+rounds, the medians of the ratios within each round, the seconds from the start of a process to the end of its first
+step (our kernels are compiled before; PyTorch's caches are empty, and one process compiles), and the most memory that a
+process had. ``--limits`` measures in the same rounds what the machine reaches at most, and puts the operations of a
+step beside it: two for each multiply-add, of which training has three times those of the forward pass. A contender that
+is not installed, or that the machine or the model lacks, is left out. The last line is JSON.
 """
 
 import argparse
 import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from machine_limits import Limits
+from train_steps import CONTENDERS
+from train_workers import Contender, add_case_options, find_case
 
-WIDTHS, BLOCKS = (24, 116, 232, 464, 1024), (4, 8, 4)  # x1.0, table 5 of the paper
-Step = Callable[[], float]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from mindcv_shufflenet.runtime.processor import processor
 
-
-def batch(size: int, resolution: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same images and labels for every contender."""
-    rng = np.random.default_rng(0)
-    images = rng.standard_normal((size, 3, resolution, resolution), np.float32)
-    return images, rng.integers(1000, size=size).astype(np.int32)
+# The contenders that the others are compared with.
+BASES = ("ours", "ours_bf16")
 
 
-def mindspore_step(create: Callable[[], Any], size: int, resolution: int) -> Step:
-    """A step of a MindSpore network in graph mode, by MindSpore's own training cell."""
-    import mindspore as ms
-    from mindspore import nn
-
-    ms.set_context(mode=ms.GRAPH_MODE)
-    ms.set_device("CPU")
-    network = create()
-    optimizer = nn.Momentum(network.trainable_params(), 0.01, 0.9, weight_decay=4e-5)
-    step = nn.TrainOneStepCell(nn.WithLossCell(network, nn.CrossEntropyLoss()), optimizer).set_train()
-    images, labels = (ms.Tensor(array) for array in batch(size, resolution))
-    return lambda: float(step(images, labels).asnumpy())
-
-
-def ours(size: int, resolution: int) -> Step:
-    """Our network under our own training step."""
-    import mindspore as ms
-
-    from mindcv_shufflenet.network import create_model
-    from mindcv_shufflenet.options.config import parse_config
-    from mindcv_shufflenet.training.step import create_step
-
-    ms.set_context(mode=ms.GRAPH_MODE)
-    ms.set_device("CPU")
-    config = parse_config({"device_target": "CPU"})
-    step = create_step(config, create_model("shufflenet_v2_x1_0"), np.full(10_000, 0.01))
-    images, labels = (ms.Tensor(array) for array in batch(size, resolution))
-    vote = ms.Tensor(0.0, ms.float32)
-    return lambda: float(step(images, labels, None, None, vote)[0].asnumpy())
+def parse() -> argparse.Namespace:
+    """Return the options, with the case and what an image costs."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_case_options(parser)
+    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=[*CONTENDERS])
+    parser.add_argument("--limits", action="store_true", help="measure what the machine reaches at most")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=4, help="steps a round, behind one that is not counted")
+    parser.add_argument("--torch_python", default=sys.executable, help="python of an environment with PyTorch")
+    parser.add_argument(
+        "--caches",
+        type=Path,
+        help="folder that keeps what PyTorch compiles: from the second run on, a first step is fast",
+    )
+    options = parser.parse_args()
+    options.case, described = find_case(parser, options)
+    options.gigaflops_per_image = 2 * 3 * described.cost.multiply_adds / 1e9
+    return options
 
 
-def mindcv(size: int, resolution: int) -> Step:
-    """The network of mindcv."""
-    from mindcv.models import create_model
-
-    return mindspore_step(lambda: create_model("shufflenet_v2_x1_0"), size, resolution)
-
-
-def torch(size: int, resolution: int, channels_last: bool = False) -> Step:
-    """Torchvision's network in PyTorch, eager."""
-    import torch
-    from torch_networks import shufflenet_v2
-
-    network = shufflenet_v2(WIDTHS, BLOCKS)
-    images, labels = (torch.from_numpy(array) for array in batch(size, resolution))
-    labels = labels.long()
-    if channels_last:
-        network, images = (value.to(memory_format=torch.channels_last) for value in (network, images))
-    optimizer = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, weight_decay=4e-5)
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(network(images), labels)
-        loss.backward()
-        optimizer.step()
-        return float(loss)
-
-    return step
+def compile_kernels() -> None:
+    """Compile the kernels if need be, before the clock of a first step runs."""
+    code = "from mindcv_shufflenet.kernels.library import library; library()"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
 
 
-CONTENDERS: dict[str, Callable[[int, int], Step]] = {
-    "ours": ours,
-    "mindcv": mindcv,
-    "torch": torch,
-    "torch_channels_last": lambda size, resolution: torch(size, resolution, channels_last=True),
-}
+def start(options: argparse.Namespace, caches: Path) -> list[Contender]:
+    """Start the contenders that are there."""
+    started: list[Contender] = []
+    for name in options.contenders:
+        python = options.torch_python if name.startswith("torch") else sys.executable
+        contender = Contender(name, python, options.case, caches)
+        if contender.first:
+            started.append(contender)
+        else:
+            print(f"{name} is left out: {contender.last_words()}", flush=True)
+            contender.kill()
+    return started
 
 
-def work(name: str, size: int, resolution: int) -> None:
-    """Warm up, then run as many steps as each line of standard input says and print their seconds."""
-    step = CONTENDERS[name](size, resolution)
-    for _ in range(3):
-        step()
-    print("ready", flush=True)
-    for line in sys.stdin:
-        start = time.perf_counter()
-        for _ in range(int(line)):
-            step()
-        print(time.perf_counter() - start, flush=True)
+def summary(contender: Contender, options: argparse.Namespace) -> dict[str, float]:
+    """Return the figures of one contender."""
+    seconds = statistics.median(turn["seconds"] for turn in contender.turns) / options.steps
+    speed = options.case.batch_size / seconds
+    return {
+        "images_per_second": round(speed, 2),
+        "milliseconds": round(1000 * seconds, 1),
+        "gflops": round(options.gigaflops_per_image * speed, 1),
+        "first_step_seconds": round(contender.first["first_step_seconds"], 1),
+        "peak_megabytes": round(contender.turns[-1]["peak_megabytes"]),
+    }
 
 
-class Contender:
-    """A worker process that is stopped whenever it is not its turn."""
-
-    def __init__(self, name: str, python: str, size: int, resolution: int) -> None:
-        self.name = name
-        command = [python, __file__, "--worker", name, "--batch_size", str(size), "--resolution", str(resolution)]
-        environment = os.environ | {"GLOG_v": "3", "PYTHONPATH": str(Path(__file__).parents[1])}
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the worker
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True, env=environment
+def ratios(base: Contender, contenders: list[Contender]) -> dict[str, float]:
+    """Return how many times as fast as each other contender one is: medians of the ratios within each round."""
+    return {
+        other.name: round(
+            statistics.median(
+                theirs["seconds"] / own["seconds"] for own, theirs in zip(base.turns, other.turns, strict=True)
+            ),
+            3,
         )
-        self.installed = any(line.strip() == "ready" for line in self.process.stdout or ())
-        if self.installed:
-            self.process.send_signal(signal.SIGSTOP)
+        for other in contenders
+        if other is not base
+    }
 
-    def last_words(self) -> str:
-        """Return the last line that the worker wrote to its standard error."""
-        self.errors.seek(0)
-        return (self.errors.read().splitlines() or ["it ended without a word"])[-1]
 
-    def run(self, steps: int) -> float:
-        """Return the seconds that so many steps take."""
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.send_signal(signal.SIGCONT)
-        print(steps, file=self.process.stdin, flush=True)
-        seconds = float(self.process.stdout.readline())
-        self.process.send_signal(signal.SIGSTOP)
-        return seconds
+def show(found: dict[str, dict[str, float]], over: dict[str, dict[str, float]]) -> None:
+    """Print the table."""
+    heads = "".join(f"{f'{base} is':>14}" for base in over)
+    print(f"{'':20}{'images/s':>10}{'ms':>9}{'GFLOP/s':>9}{'first s':>9}{'MB':>7}{heads}")
+    for name, figures in found.items():
+        times = "".join(f"{f'{ratio[name]:.2f} x' if name in ratio else '':>14}" for ratio in over.values())
+        speed, milliseconds, gflops, first, memory = figures.values()
+        print(f"{name:20}{speed:10.1f}{milliseconds:9.1f}{gflops:9.1f}{first:9.1f}{memory:7.0f}{times}")
 
 
 def main() -> None:
     """Run the contenders in turn and print the table and the JSON line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--torch_python", help="python of an environment with PyTorch")
-    parser.add_argument("--batch_size", type=int, default=32)
-    parser.add_argument("--resolution", type=int, default=224)
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--steps", type=int, default=4, help="steps a round")
-    parser.add_argument("--worker", choices=CONTENDERS, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.worker:
-        work(options.worker, options.batch_size, options.resolution)
-        return
-
-    from mindcv_shufflenet.runtime.processor import processor  # a worker's Python may lack it
-
-    pythons = {"ours": sys.executable, "mindcv": sys.executable}
-    if options.torch_python:
-        pythons |= dict.fromkeys(("torch", "torch_channels_last"), options.torch_python)
+    options = parse()
+    compile_kernels()
     contenders: list[Contender] = []
-    speeds: dict[str, list[float]] = {}
-    try:
-        for name, python in pythons.items():
-            contenders.append(Contender(name, python, options.batch_size, options.resolution))
-            if not contenders[-1].installed:
-                print(f"{name} is left out: {contenders.pop().last_words()}")
-        for _ in range(options.rounds):
+    with tempfile.TemporaryDirectory() as caches:
+        try:
+            contenders = start(options, options.caches or Path(caches))
+            limits = Limits() if options.limits else None
+            for _ in range(options.rounds):
+                for contender in contenders:
+                    contender.run(options.steps)
+                if limits:
+                    limits.measure()
+        finally:
             for contender in contenders:
-                speed = options.steps * options.batch_size / contender.run(options.steps)
-                speeds.setdefault(contender.name, []).append(speed)
-    finally:
-        for contender in contenders:
-            contender.process.kill()
-
-    ratios = {
-        name: statistics.median(own / other for own, other in zip(speeds["ours"], values, strict=True))
-        for name, values in speeds.items()
-    }
-    for name, values in speeds.items():
-        print(f"{name:20} {statistics.median(values):7.1f} images/s   ours is {ratios[name]:.2f} times as fast")
+                contender.kill()
+    found = {contender.name: summary(contender, options) for contender in contenders}
+    over = {base.name: ratios(base, contenders) for base in contenders if base.name in BASES}
+    show(found, over)
+    if limits:
+        print(f"limits: a matrix product {limits.gflops:.0f} GFLOP/s, copies {limits.gigabytes:.1f} GB/s")
     result = {
         "benchmark": "train_speed",
-        "model": "shufflenet_v2_x1_0",
-        "batch_size": options.batch_size,
-        "resolution": options.resolution,
+        **asdict(options.case),
         "rounds": options.rounds,
         "processor": processor().name,
         "cores": len(os.sched_getaffinity(0)),
-        "images_per_second": {name: round(statistics.median(values), 2) for name, values in speeds.items()},
-        "ours_over": {name: round(ratio, 3) for name, ratio in ratios.items() if name != "ours"},
+        "contenders": found,
+        **{f"{base}_over": ratio for base, ratio in over.items()},
+        **(limits.rounded() if limits else {}),
     }
     print(json.dumps(result))
 

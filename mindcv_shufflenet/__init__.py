@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mindcv_shufflenet.graph.network import fold
     from mindcv_shufflenet.models.catalogue import is_model, list_models
     from mindcv_shufflenet.models.complexity import count
+    from mindcv_shufflenet.models.fusion import fuse, unfuse
     from mindcv_shufflenet.network import create_model, get_model, open_network, resolve_preprocessing
     from mindcv_shufflenet.options.augmentation import Augmentation
     from mindcv_shufflenet.options.preprocessing import Preprocessing
@@ -70,6 +71,8 @@ _HOMES = {
     "get_pretrained_cfg": "mindcv_shufflenet.weights.records",
     "fold": "mindcv_shufflenet.graph.network",
     "load_weights": "mindcv_shufflenet.weights.load",
+    "fuse": "mindcv_shufflenet.models.fusion",
+    "unfuse": "mindcv_shufflenet.models.fusion",
     "count": "mindcv_shufflenet.models.complexity",
     "create_transform": "mindcv_shufflenet.data.transforms",
     "register_dataset": "mindcv_shufflenet.data.datasets",
@@ -114,6 +117,7 @@ __all__ = [
     "evaluate",
     "export",
     "fold",
+    "fuse",
     "get_model",
     "get_pretrained_cfg",
     "grad_cam",
@@ -128,6 +132,7 @@ __all__ = [
     "resolve_preprocessing",
     "sweep",
     "train",
+    "unfuse",
     "verify",
     "write_report",
 ]

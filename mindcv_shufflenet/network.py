@@ -12,6 +12,7 @@ from mindspore import nn
 from mindcv_shufflenet.data.class_names import class_names_of
 from mindcv_shufflenet.errors import UserError, check_keywords
 from mindcv_shufflenet.families import FAMILIES, find_family
+from mindcv_shufflenet.models.fusion import fuse
 from mindcv_shufflenet.models.registry import build
 from mindcv_shufflenet.options.config import Config
 from mindcv_shufflenet.options.names import EXPORT_FORMATS, WEIGHTS_SUFFIXES
@@ -46,7 +47,7 @@ class Opened(NamedTuple):
 def open_network(
     options: Mapping[str, Any] | Settled, num_classes: int | None = None, *, is_start: bool = False
 ) -> Opened:
-    """Build the network that options mean, and fill it with its weights.
+    """Build the network that options mean, and fill it with its weights. MindSpore's own operators compute it.
 
     Args:
         options: by name, as a recipe has them; or what :func:`settle` made of them, where something had to be looked
@@ -117,6 +118,8 @@ def create_model(
 ) -> nn.Cell:
     """Build a network, with published weights, those of a file, or newly drawn ones (``mindspore.set_seed``).
 
+    On a CPU the kernels compute it where there are any (:func:`~mindcv_shufflenet.models.fusion.fuse`).
+
     Args:
         name: one of :func:`list_models`, with or without a tag of weights, which sets the network options.
         pretrained: load the published weights of the tag, or mindcv's; they are fetched at the first use. With another
@@ -154,7 +157,7 @@ def create_model(
         _logger.info("%s: %s", name, note)
     for note in notes:
         _logger.log(logging.WARNING if reset else logging.INFO, "%s: %s", name, note)
-    return network
+    return fuse(network)
 
 
 def get_model(name: str, **options: Any) -> nn.Cell:

@@ -17,6 +17,7 @@ from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.graph.interface import Interface
 from mindcv_shufflenet.graph.model import onnx_model
 from mindcv_shufflenet.lines import counted
+from mindcv_shufflenet.models.fusion import in_precision
 from mindcv_shufflenet.network import open_network
 from mindcv_shufflenet.options.config import Config, parse_config
 from mindcv_shufflenet.parallel.agreement import checksum
@@ -72,12 +73,14 @@ class Source(Protocol):
         """
 
 
-def find_source(options: Mapping[str, Any], *, with_data: bool = False) -> Source:
+def find_source(options: Mapping[str, Any], *, with_data: bool = False, kernels: bool = False) -> Source:
     """Read what the options name: weights, or a file that is run as it is.
 
     Args:
         options: the user's options by name.
         with_data: take over, too, which images the weights were validated on.
+        kernels: let the kernels compute weights on MindSpore. They are compiled at their first use, which is worth it
+            for many images.
 
     Raises:
         UserError: an option is wrong, or weights or file cannot be had or read.
@@ -86,23 +89,24 @@ def find_source(options: Mapping[str, Any], *, with_data: bool = False) -> Sourc
     if name.is_file:
         file = read_model_file(name.model)
         return _File(settle_file(options, file, with_data=with_data), file)
-    return _Weights(settle(options, with_data=with_data))
+    return _Weights(settle(options, with_data=with_data), kernels=kernels)
 
 
 class _Weights:
     """Weights, or none, for a network that is built."""
 
-    def __init__(self, settled: Settled) -> None:
+    def __init__(self, settled: Settled, *, kernels: bool) -> None:
         weights, config = settled.weights, settled.config
         self.settled = settled
         self.name = config.ckpt_path or config.model
         self.num_classes = weights.num_classes if weights else None
         self.is_trained = weights is not None
+        self.kernels = kernels
 
     def open(self, num_classes: int | None = None) -> OpenedEngine:
         config = self.settled.config
         opened = open_network(self.settled, num_classes)
-        engine = open_built(opened.network, config, opened.class_names)
+        engine = open_built(opened.network, config, opened.class_names, kernels=self.kernels)
         weights = self.settled.weights
         temperature = weights.metadata.temperature if weights and weights.metadata else 1.0
         return engine._replace(notes=opened.notes + engine.notes, temperature=temperature)
@@ -140,8 +144,16 @@ class _File:
         return _augmented(opened, config)
 
 
-def open_built(network: nn.Cell, config: Config, class_names: tuple[str, ...] | None = None) -> OpenedEngine:
+def open_built(
+    network: nn.Cell, config: Config, class_names: tuple[str, ...] | None = None, *, kernels: bool = False
+) -> OpenedEngine:
     """Open a network that is built, with the weights that it has, on the engine of the options.
+
+    Args:
+        network: maps images to logits.
+        config: the options.
+        class_names: name of each class.
+        kernels: as :func:`find_source` takes it.
 
     Raises:
         UserError: the engine is not installed.
@@ -149,7 +161,8 @@ def open_built(network: nn.Cell, config: Config, class_names: tuple[str, ...] | 
     is_own = config.chosen_engine == "mindspore"
     forward: Forward
     if is_own:
-        forward, notes = MindSporeEngine(mixed_precision(network, config.val_amp_level), config), []
+        in_level = in_precision if kernels else mixed_precision
+        forward, notes = MindSporeEngine(in_level(network, config.val_amp_level), config), []
     else:
         target = target_on(config.chosen_engine)
         model = onnx_model(network, Interface(config.image_resize), target=target)

@@ -72,7 +72,7 @@ def evaluate(
         RunError: the network's outputs are not numbers.
         Interrupted: a signal has come.
     """
-    source = find_source(options, with_data=True)
+    source = find_source(options, with_data=True, kernels=True)
     settled, config = source.settled, source.settled.config
     if not source.is_trained and not config.random_weights:
         raise UserError(

@@ -32,12 +32,37 @@ class FeatureInfo(NamedTuple):
     name: str
 
 
-class Network(nn.Cell):
+class Fusible(nn.Cell):
+    """A network that kernels may compute (``fusion.py``), but not where MindSpore needs its own operators."""
+
+    def set_inputs(self, *inputs: Tensor, **named: Tensor) -> None:
+        """Declare the inputs; the kernels, which need to know every shape, are left out where one is open."""
+        tensors = [tensor for tensor in (*inputs, *named.values()) if isinstance(tensor, Tensor)]
+        if any(size < 0 for tensor in tensors for size in tensor.shape):
+            self._unfuse()
+        super().set_inputs(*inputs, **named)
+
+    def check_names(self) -> None:
+        """Check the parameters' names: MindSpore does when it compiles. A file that it writes is without kernels."""
+        if self.compile_phase.startswith("export"):
+            self._unfuse()
+        super().check_names()
+
+    def _unfuse(self) -> None:
+        from mindcv_shufflenet.models.fusion import unfuse  # it imports this module
+
+        unfuse(self)
+
+
+class Network(Fusible):
     """A chain of stages, a last convolution, the mean over all pixels, and a dense layer.
 
     A family's class sets ``stages``, one chain for each stage that its description names, ``last``, the chain behind
     them, ``head``, the chain behind the mean, and ``classifier``. The cells of a chain are attributes of the network
     too, which names their parameters.
+
+    ``computed_stages`` and ``computed_last`` are chains that compute the same in fewer cells (``fusion.py``); where
+    there are none, the stages themselves compute.
 
     Args:
         plan: what to build.
@@ -63,6 +88,8 @@ class Network(nn.Cell):
     stages: tuple[Chain, ...]
     last: Chain = ()
     head: Chain = ()
+    computed_stages: tuple[Chain, ...] = ()
+    computed_last: Chain = ()
     classifier: nn.Cell
     default_drop_rate = 0.0
     has_auxiliary_outputs = False
@@ -146,11 +173,11 @@ class Network(nn.Cell):
             path_mask: as :meth:`construct` takes.
         """
         paths = self.draw_paths(x) if path_mask is None else ops.split(path_mask, 1, axis=1)
-        return run_stages(self.stages, x, paths)
+        return run_stages(self.computed_stages or self.stages, x, paths)
 
     def forward_features(self, x: Tensor, path_mask: Tensor | None = None) -> Tensor:
         """Return the last map ``[N, num_features, H / stride, W / stride]`` of what :meth:`forward_maps` takes."""
-        return run(self.last, self.forward_maps(x, path_mask)[-1])
+        return run(self.computed_last or self.last, self.forward_maps(x, path_mask)[-1])
 
     def forward_head(self, x: Tensor, pre_logits: bool = False, dropout_mask: Tensor | None = None) -> Tensor:
         """Return the logits ``[N, num_classes]`` of a last map.
@@ -185,7 +212,7 @@ class Network(nn.Cell):
         """
         maps = self.forward_maps(x)
         named = {info.name: features for info, features in zip(self.feature_info, maps, strict=True)}
-        last = run(self.last, maps[-1])
+        last = run(self.computed_last or self.last, maps[-1])
         return named | ({"conv_last": last} if self.last else {}) | {"pooled": layers.global_average(last)}
 
     def extract_feat(self, x: Tensor, stage: str = "neck") -> tuple[Tensor, ...] | Tensor:
@@ -208,7 +235,7 @@ class Network(nn.Cell):
         return (pooled,) if stage == "neck" else run(self.head, pooled)
 
 
-class FeatureExtractor(nn.Cell):
+class FeatureExtractor(Fusible):
     """Some maps of a network, for a detection or segmentation neck: without what comes behind them.
 
     Parameters keep the names that they have in the network.
@@ -242,6 +269,7 @@ class FeatureExtractor(nn.Cell):
         self.channels = tuple(info.channels for info in self.feature_info)
         self.strides = tuple(info.stride for info in self.feature_info)
         self.stages = network.stages[: self.out_indices[-1] + 1]
+        self.computed_stages: tuple[Chain, ...] = ()
         self.draw_paths = network.draw_paths
         for position, cell in enumerate(cell for chain in self.stages for cell in chain):
             self.insert_child_to_cell(f"cell_{position}", cell)
@@ -251,7 +279,7 @@ class FeatureExtractor(nn.Cell):
 
     def construct(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps ``[N, C, H / stride, W / stride]`` of ``[N, in_channels, H, W]``."""
-        maps = run_stages(self.stages, x, self.draw_paths(x))
+        maps = run_stages(self.computed_stages or self.stages, x, self.draw_paths(x))
         return tuple([maps[index] for index in self.out_indices])
 
 

@@ -10,6 +10,7 @@ from mindspore import Tensor, nn
 
 from mindcv_shufflenet.errors import checked_keywords
 from mindcv_shufflenet.families.costs import Complexity
+from mindcv_shufflenet.models.fusion import unfused
 
 
 @checked_keywords
@@ -25,17 +26,18 @@ def count(network: nn.Cell, image_size: int = 224, in_channels: int = 3) -> Comp
         nonlocal macs
         macs += int(np.prod(output.shape)) * int(np.prod(cell.weight.shape[1:]))
 
-    layers = [cell for _, cell in network.cells_and_names() if isinstance(cell, nn.Conv2d | nn.Dense)]
-    hooks = [layer.register_forward_hook(add) for layer in layers]
-    training = network.training
-    network.set_train(False)
-    try:
-        with _pynative():
-            network(Tensor(np.zeros((1, in_channels, image_size, image_size), np.float32)))
-    finally:
-        network.set_train(training)
-        for hook in hooks:
-            hook.remove()
+    with unfused(network):  # a kernel calls none of the cells that it stands for
+        layers = [cell for _, cell in network.cells_and_names() if isinstance(cell, nn.Conv2d | nn.Dense)]
+        hooks = [layer.register_forward_hook(add) for layer in layers]
+        training = network.training
+        network.set_train(False)
+        try:
+            with _pynative():
+                network(Tensor(np.zeros((1, in_channels, image_size, image_size), np.float32)))
+        finally:
+            network.set_train(training)
+            for hook in hooks:
+                hook.remove()
     return Complexity(sum(p.size for p in network.trainable_params()), macs)
 
 

@@ -1,8 +1,4 @@
-"""The units that blocks are made of.
-
-Each unit is a plain function over cells that the block owns, so that a parameter keeps the name it has in mindcv and a
-unit can be computed by one kernel where a device has one.
-"""
+"""What blocks are made of: convolutions, norms, activations, pools, and the shuffle of channels."""
 
 from collections.abc import Callable, Sequence
 
@@ -74,23 +70,6 @@ def batch_norm(channels: int, epsilon: float = 1e-5) -> nn.BatchNorm2d:
 def depthwise_conv2d(channels: int, stride: int, kernel_size: int = 3) -> nn.Conv2d:
     """A convolution of every channel by itself."""
     return conv2d(channels, channels, kernel_size, stride, groups=channels)
-
-
-def norm_relu_depthwise_norm(
-    x: Tensor, norm: nn.Cell, relu: nn.Cell, depthwise: nn.Cell, norm_after: nn.Cell
-) -> Tensor:
-    """BatchNorm and ReLU, then a depthwise convolution and its BatchNorm: ``[N, C, H, W]`` to ``[N, C, H', W']``."""
-    return norm_after(depthwise(relu(norm(x))))
-
-
-def norm_relu_concat(x_proj: Tensor, x_main: Tensor, norm: nn.Cell, relu: nn.Cell) -> Tensor:
-    """BatchNorm and ReLU of the main branch, put behind the other branch along the channels."""
-    return ops.concat((x_proj, relu(norm(x_main))), axis=1)
-
-
-def norm_relu_interleave(x_proj: Tensor, x_main: Tensor, norm: nn.Cell, relu: nn.Cell) -> Tensor:
-    """BatchNorm and ReLU of the main branch, its channels and the other branch's in turn."""
-    return channel_shuffle_join(x_proj, relu(norm(x_main)))
 
 
 def channel_shuffle_split(x: Tensor) -> tuple[Tensor, Tensor]:

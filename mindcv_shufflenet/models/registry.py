@@ -23,7 +23,7 @@ def build(
     drop_path_rate: float | None = None,
     **options: Any,
 ) -> nn.Cell:
-    """Build a network with newly drawn weights (``mindspore.set_seed``).
+    """Build a network with newly drawn weights (``mindspore.set_seed``). MindSpore's own operators compute it.
 
     Args:
         model: one of :func:`list_models`.

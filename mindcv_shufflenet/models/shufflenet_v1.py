@@ -10,7 +10,7 @@ from mindspore.common.initializer import Normal
 from mindcv_shufflenet.families.base import Plan
 from mindcv_shufflenet.families.shufflenet_v1 import LAYOUTS, shuffle_order
 from mindcv_shufflenet.models import layers
-from mindcv_shufflenet.models.base import Network
+from mindcv_shufflenet.models.base import Chain, Network, run
 from mindcv_shufflenet.models.stochastic_depth import ResidualBlock, add_branch
 
 
@@ -27,12 +27,14 @@ class Block(ResidualBlock):
         stride: 1 or 2.
         groups: of the first 1x1 convolution and of the second.
         plan: of the network.
+
+    Attributes:
+        computed: cells that compute the same as the main branch, where there are such (``fusion.py``).
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, groups: tuple[int, int], plan: Plan) -> None:
         super().__init__()
         layout = LAYOUTS[plan.options["layout"]]
-        self.shuffle_first = layout.shuffle_first
         self.main_first = layout.main_first
         self.is_residual = stride == 1
         middle = out_channels // 4
@@ -50,21 +52,19 @@ class Block(ResidualBlock):
         order = shuffle_order(middle, groups[1], plan.options["channel_shuffle"])
         self.shuffle = layers.Reorder(order) if groups[1] > 1 else nn.Identity()
         self.relu = nn.ReLU()
+        depthwise, norm1, conv, norm2 = self.branch_main_2
+        if layout.shuffle_first:
+            self.main: Chain = (self.branch_main_1, self.shuffle, depthwise, norm1, conv, norm2)
+        else:
+            self.main = (self.branch_main_1, depthwise, norm1, self.shuffle, conv, norm2)
+        self.computed: Chain = ()
 
     def construct(self, x: Tensor, path: Tensor | None = None) -> Tensor:
         """Map ``[N, in_channels, H, W]`` to ``[N, out_channels, H / stride, W / stride]``."""
-        depthwise, norm1, conv, norm2 = self.branch_main_2
-        x_main = self.branch_main_1(x)
-        if self.shuffle_first:
-            x_main = norm1(depthwise(self.shuffle(x_main)))
-        else:
-            x_main = self.shuffle(norm1(depthwise(x_main)))
-        x_main = conv(x_main)
         if self.branch_proj is None:
-            return self.relu(add_branch(x, norm2(x_main), path))
-        if self.main_first:
-            return ops.concat((self.relu(norm2(x_main)), self.branch_proj(x)), axis=1)
-        return layers.norm_relu_concat(self.branch_proj(x), x_main, norm2, self.relu)
+            return self.relu(add_branch(x, run(self.computed or self.main, x), path))
+        x_main, x_proj = self.relu(run(self.computed or self.main, x)), self.branch_proj(x)
+        return ops.concat((x_main, x_proj) if self.main_first else (x_proj, x_main), axis=1)
 
 
 class ShuffleNetV1(Network):

@@ -10,7 +10,7 @@ from mindspore.common.initializer import Normal
 from mindcv_shufflenet.families.base import Plan
 from mindcv_shufflenet.families.shufflenet_v2 import SE_REDUCTION
 from mindcv_shufflenet.models import layers
-from mindcv_shufflenet.models.base import Network
+from mindcv_shufflenet.models.base import Chain, Network, run
 from mindcv_shufflenet.models.stochastic_depth import ResidualBlock, add_branch
 
 
@@ -51,6 +51,9 @@ class Block(ResidualBlock):
         residual: then add what the main branch has read, where the block keeps the shape.
         kernel: of the depthwise convolutions.
         epsilon: of the BatchNorms.
+
+    Attributes:
+        computed: one cell that computes all of the block, where there is one (``fusion.py``).
     """
 
     def __init__(
@@ -99,29 +102,26 @@ class Block(ResidualBlock):
         self.se = SqueezeExcitation(main_out) if se else None
         self.is_residual = residual and keeps_shape
         self.is_plain = not se and not self.is_residual
+        self.computed: Chain = ()
 
     def construct(self, x: Tensor, path: Tensor | None = None) -> Tensor:
         """Map ``[N, in_channels, H, W]`` to ``[N, out_channels, H / stride, W / stride]``."""
+        if self.computed:
+            return run(self.computed, x)
         if self.branch_proj is not None:
             x_proj, x_main = self.branch_proj(x), x
         elif self.shuffle_first:
             x_proj, x_main = layers.channel_shuffle_split(x)
         else:
             x_proj, x_main = ops.split(x, x.shape[1] // 2, axis=1)
-        conv1, norm1, act1, depthwise, norm2, conv2, norm3, act2 = self.branch_main
-        shortcut = x_main
-        x_main = conv2(layers.norm_relu_depthwise_norm(conv1(x_main), norm1, act1, depthwise, norm2))
-        if self.is_plain:
-            join = layers.norm_relu_concat if self.shuffle_first else layers.norm_relu_interleave
-            return join(x_proj, x_main, norm3, act2)
-        x_main = act2(norm3(x_main))
+        branch = self.branch_main(x_main)
         if self.se is not None:
-            x_main = self.se(x_main)
+            branch = self.se(branch)
         if self.is_residual:
-            x_main = add_branch(shortcut, x_main, path)
+            branch = add_branch(x_main, branch, path)
         if self.shuffle_first:
-            return ops.concat((x_proj, x_main), axis=1)
-        return layers.channel_shuffle_join(x_proj, x_main)
+            return ops.concat((x_proj, branch), axis=1)
+        return layers.channel_shuffle_join(x_proj, branch)
 
 
 class ShuffleNetV2(Network):

@@ -12,23 +12,15 @@ from mindcv_shufflenet.models.base import Network
 from mindcv_shufflenet.models.stochastic_depth import ResidualBlock, add_branch
 
 
-class Unit(nn.Cell):
+def _unit(
+    in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1, *,
+    has_relu: bool = True, weight_init: Normal | None = None,
+) -> nn.Cell:  # fmt: skip
     """A convolution, BatchNorm, and a ReLU unless told otherwise."""
-
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1, *,
-        has_relu: bool = True, weight_init: Normal | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        weight_init = weight_init or Normal(groups / in_channels)
-        self.conv = layers.conv2d(in_channels, out_channels, kernel, stride, groups, weight_init)
-        self.bn = layers.batch_norm(out_channels, EPSILON)
-        self.relu = nn.ReLU() if has_relu else None
-
-    def construct(self, x: Tensor) -> Tensor:
-        """Map ``[N, in_channels, H, W]`` to ``[N, out_channels, H / stride, W / stride]``."""
-        x = self.bn(self.conv(x))
-        return x if self.relu is None else self.relu(x)
+    weight_init = weight_init or Normal(groups / in_channels)
+    conv = layers.conv2d(in_channels, out_channels, kernel, stride, groups, weight_init)
+    cells: dict[str, nn.Cell] = {"conv": conv, "bn": layers.batch_norm(out_channels, EPSILON)}
+    return nn.SequentialCell(OrderedDict(cells | ({"relu": nn.ReLU()} if has_relu else {})))
 
 
 class Block(ResidualBlock):
@@ -46,10 +38,10 @@ class Block(ResidualBlock):
         super().__init__()
         self.is_residual = not is_first
         half_in, half = in_channels // 2, out_channels // 2
-        self.down = Unit(out_channels, out_channels) if stride == 2 else None
-        self.proj = Unit(half_in, half, 3, stride, has_relu=False) if is_first else None
+        self.down = _unit(out_channels, out_channels) if stride == 2 else None
+        self.proj = _unit(half_in, half, 3, stride, has_relu=False) if is_first else None
         self.branch_main = nn.SequentialCell(
-            Unit(half_in, half), Unit(half, half, 3, stride, groups), Unit(half, half, has_relu=False)
+            _unit(half_in, half), _unit(half, half, 3, stride, groups), _unit(half, half, has_relu=False)
         )
         self.se_block = nn.SequentialCell(
             nn.Dense(half, half, weight_init=Normal(0.01), bias_init="zeros"),
@@ -83,7 +75,7 @@ class ShuffleNetV2Large(Network):
         variant = plan.variant
         stem, channels = [], plan.in_channels
         for index, width in enumerate(variant.stem):
-            stem.append(Unit(channels, width, 3, 1 if index else 2, weight_init=Normal(0.01)))
+            stem.append(_unit(channels, width, 3, 1 if index else 2, weight_init=Normal(0.01)))
             channels = width
         self.first_conv = nn.SequentialCell(stem)
         self.max_pool = layers.max_pool("pad")
@@ -97,7 +89,7 @@ class ShuffleNetV2Large(Network):
                 channels = width
             stages.append(blocks)
         self.features = nn.SequentialCell([nn.SequentialCell(blocks) for blocks in stages])
-        self.conv_last = Unit(channels, variant.last, 3)
+        self.conv_last = _unit(channels, variant.last, 3)
         self.classifier = self.create_classifier(plan.num_classes)
         self.stages = ((self.first_conv, self.max_pool), *(tuple(blocks.values()) for blocks in stages))
         self.last = (self.conv_last,)

@@ -8,8 +8,10 @@ prints one line and ends the whole job, even while a rank's main thread waits in
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import queue
+import signal
 import sys
 import threading
 import time
@@ -75,6 +77,7 @@ class First(Group):
             self.is_done = True
         self._send({"end": 0}, self.connections)
         _silence()
+        _survive_the_end_of_connections()
 
     def fail(self, message: str, status: int) -> NoReturn:
         if self.is_done:
@@ -148,6 +151,7 @@ class Other(Group):
         self._tell({"bye": True})
         self.reader.join()
         _silence()
+        _survive_the_end_of_connections()
 
     def fail(self, message: str, status: int) -> NoReturn:
         self._tell({"failed": [message, status]})
@@ -187,6 +191,16 @@ def _silence() -> None:
     """Silence standard error, since MindSpore's threads report their end at any log level."""
     sys.stderr.flush()
     silence(2)
+
+
+def _survive_the_end_of_connections() -> None:
+    """Let a crash of a thread of MindSpore's end that thread alone: the work is done, and this process ends anyway.
+
+    While MindSpore closes the connection with its scheduler, the thread that reads from it now and then crashes, and
+    ``msrun`` would take the job for failed.
+    """
+    libc = ctypes.CDLL(None)
+    libc.signal(signal.SIGSEGV, libc.pthread_exit)
 
 
 def _exit(status: int) -> NoReturn:

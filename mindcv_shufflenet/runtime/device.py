@@ -8,6 +8,9 @@ import mindspore as ms
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.lines import counted
 
+# The version of no kernels.
+NO_KERNELS = "off"
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -19,6 +22,8 @@ class Machine:
         workers: threads that prepare images.
         mindspore: version.
         ranks: processes that train together.
+        kernels: version of the kernels that compute a training; ``NO_KERNELS``: MindSpore's own operators do; None:
+            not known, as in states of an earlier version.
     """
 
     device: str
@@ -26,10 +31,12 @@ class Machine:
     workers: int
     mindspore: str
     ranks: int = 1
+    kernels: str | None = None
 
     def __str__(self) -> str:
         ranks = f"{self.ranks} ranks, each " if self.ranks > 1 else ""
-        return f"{ranks}on {self.device} with {counted(self.cores, 'core')}"
+        kernels = "" if self.kernels in (None, NO_KERNELS) else " and own kernels"
+        return f"{ranks}on {self.device} with {counted(self.cores, 'core')}{kernels}"
 
 
 def choose_device(wanted: str) -> str:

@@ -12,12 +12,12 @@ from mindcv_shufflenet.data.loader import Loader, eval_loader, train_loader
 from mindcv_shufflenet.data.open import open_data
 from mindcv_shufflenet.models.batch_norm import moving_norms
 from mindcv_shufflenet.models.freezing import freeze
+from mindcv_shufflenet.models.fusion import in_precision
 from mindcv_shufflenet.network import open_network
 from mindcv_shufflenet.options.config import Config, parse_config
 from mindcv_shufflenet.parallel.group import current
 from mindcv_shufflenet.parallel.sync_batch_norm import synchronise_batch_norm
 from mindcv_shufflenet.runtime.device import Machine
-from mindcv_shufflenet.runtime.precision import mixed_precision
 from mindcv_shufflenet.storage.run_directory import HeldOut, RunDirectory
 from mindcv_shufflenet.training.checks.before_start import (
     check_batch_norm,
@@ -152,14 +152,10 @@ def build_job(start: Start, machine: Machine, images: TrainingImages) -> Job:
     notes += network_notes(config, network, has_weights=bool(start.source or start.settled.weights))
     notes += rate_warnings(config, loader.batch_size * ranks * config.gradient_accumulation_steps)
     updates = Updates.of(learning_rates(config, len(loader)), len(loader), config.gradient_accumulation_steps)
-    average = _in_precision(config, network.inference_twin()) if config.ema else None
-    trained = _in_precision(config, network)
+    precision = config.amp_level, config.amp_cast_list
+    average = in_precision(network.inference_twin(), *precision) if config.ema else None
+    trained = in_precision(network, *precision)
     teacher = open_teacher(config, split)
     step = create_step(config, trained, updates.rates, ranks, average, teacher.network)
     run = Run(config, machine, images.data, split, network, step, teacher.checksum)
     return Job(run, trained, average, updates, images, notes + teacher.notes)
-
-
-def _in_precision(config: Config, network: nn.Cell) -> nn.Cell:
-    """Return a network in its training precision."""
-    return mixed_precision(network, config.amp_level, config.amp_cast_list)

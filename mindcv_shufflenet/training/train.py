@@ -25,6 +25,7 @@ from mindcv_shufflenet.training.checks.inputs import check_inputs
 from mindcv_shufflenet.training.checks.learning import Baseline, Guessable, new_warnings
 from mindcv_shufflenet.training.display import Display
 from mindcv_shufflenet.training.job import Job, Start, build_job, find_start, open_images
+from mindcv_shufflenet.training.kernels import find_kernels, products_in
 from mindcv_shufflenet.training.masks import create_masks
 from mindcv_shufflenet.training.record.recorder import Recorder
 from mindcv_shufflenet.training.record.resume import resume
@@ -61,10 +62,11 @@ def train(
     check_inputs(start.settled.config)
     machine, adapted = set_up(start.settled.config)
     images = open_images(start.settled.config, machine, start.held_out)
+    machine, computed = find_kernels(start.settled.config, machine)
     job = build_job(start, machine, images)
     progress, resumed = _resume(start, job)
     unused = notes_on_options("train", start.settled.config, options if given is None else given, current().world.size)
-    for note in (*job.notes, *unused, *images.notes, *adapted, *resumed):
+    for note in (*job.notes, *unused, *images.notes, *adapted, *computed, *resumed):
         _logger.info(note)
     config = job.run.config
     console.print(
@@ -102,7 +104,8 @@ def _run(source: ResumePoint | None, job: Job, progress: Progress, console: Cons
         console.print(f"goes on from {source.checkpoint or source.path}: {where}")
     outlive_launcher()
     vote = create_vote(group.world, run.machine.device)
-    with Recorder.begin(run, progress, source) as recorder, SignalReceived.held() as signal_received:
+    precision = products_in(config.cpu_precision)
+    with precision, Recorder.begin(run, progress, source) as recorder, SignalReceived.held() as signal_received:
         trainer = Trainer(
             compiled(config, run.step),
             job.images.loader,

@@ -131,6 +131,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "kd_beta": (8.0, 2.0),
     "kd_temperature": (4.0, 2.0),
     "amp_level": ("O0", "O1", "O2", "O3"),
+    "cpu_precision": ("fp32",),
     "amp_cast_list": (None, ("Conv2d", "Dense")),
     "loss_scale_type": ("fixed", "dynamic", "auto"),
     "loss_scale": (1.0, 1024.0),
@@ -153,11 +154,13 @@ NETWORK: dict[str, dict[str, tuple[Any, ...]]] = {
     },
 }
 
-# Values that other tests train with: in a compiled graph, on other devices, with files that are fetched, after a stop.
+# Values that other tests train with: in a compiled graph, on other devices and processors, with files that are fetched,
+# after a stop.
 ELSEWHERE: dict[str, list[Any]] = {
     "mode": [0],
     "jit": [True],
     "device_target": ["Ascend", "GPU"],
+    "cpu_precision": ["bf16"],
     "dataset_download": [True],
     "pretrained": [True],
     "resume_opt": [True],

@@ -84,6 +84,7 @@ def test_every_option_of_mindcv_exists() -> None:
         ({"clip_value": 1e-300}, "clip_value=1e-300: it must be greater"),
         ({"loss_scale": 1e-45}, "loss_scale=1e-45: it must be greater"),
         ({"loss_scale": 1e30}, "loss_scale=1e"),
+        ({"cpu_precision": "bf16", "amp_level": "O1"}, "cpu_precision=bf16 rounds a network in float32"),
         ({"lr": 1e-45}, "lr=1e-45: it must be 0, or from 1e-37"),
         ({"lr": 1e39}, r"lr=1e\+39: it must be 0, or from"),
         ({"hflip": 1e-300}, "hflip=1e-300: it must be 0, or from 1e-37"),

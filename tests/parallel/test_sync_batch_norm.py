@@ -6,6 +6,7 @@ import pytest
 from mindspore import nn
 
 from mindcv_shufflenet.models.batch_norm import moving_norms
+from mindcv_shufflenet.models.fusion import unfuse
 from mindcv_shufflenet.network import create_model
 from mindcv_shufflenet.parallel.sync_batch_norm import SyncBatchNorm, synchronise_batch_norm
 from tests.small import MODEL, MODEL_V1
@@ -21,7 +22,7 @@ def cells_that_compute(part: Any) -> list[nn.Cell]:
     "name", [MODEL, MODEL_V1, "mobilenet_v1_025", "mobilenet_v2_035_224", "shufflenet_v2_plus_small"]
 )
 def test_no_norm_stays_of_one_rank(name: str) -> None:
-    network = create_model(name)
+    network = unfuse(create_model(name))
     norms = [cell for _, cell in network.cells_and_names() if isinstance(cell, nn.BatchNorm2d)]
     names = {parameter.name for parameter in network.get_parameters()}
     synchronise_batch_norm(network, moving_norms(network), "CPU", 2)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mindcv_shufflenet.errors import UserError
-from mindcv_shufflenet.runtime.device import choose_device
+from mindcv_shufflenet.runtime.device import Machine, choose_device
 
 ROOT = Path(__file__).parents[2]
 PROBE = "from mindcv_shufflenet.runtime.device import choose_device; print(choose_device('auto'))"
@@ -36,3 +36,9 @@ def test_a_device_that_has_computed_is_used_on() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "CPU", done.stderr
+
+
+def test_a_machine_says_whether_kernels_compute() -> None:
+    plain = "on CPU with 2 cores"
+    assert [str(Machine("CPU", 2, 2, "2.8.0", kernels=version)) for version in (None, "off")] == [plain, plain]
+    assert str(Machine("CPU", 2, 2, "2.8.0", 2, "12ab")) == f"2 ranks, each {plain} and own kernels"

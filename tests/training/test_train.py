@@ -13,6 +13,7 @@ from rich.console import Console
 
 from mindcv_shufflenet import signals
 from mindcv_shufflenet.errors import Interrupted, UserError
+from mindcv_shufflenet.kernels.library import version
 from mindcv_shufflenet.training.record.state import load_state
 from mindcv_shufflenet.training.train import train
 from tests.small import MODEL
@@ -37,6 +38,7 @@ def test_the_result_and_what_is_left_behind(
         *(None, None, None),
     )
     assert first.training_time > 0
+    assert load_state(tmp_path / "first" / f"{MODEL}-last.state").circumstances.machine.kernels == version()
     assert first.last_checkpoint == tmp_path / "first" / f"{MODEL}-last.ckpt"
     assert (first.training_state, first.log) == (
         tmp_path / "first" / f"{MODEL}-last.state",

@@ -24,7 +24,7 @@ from mindcv_shufflenet.engines.runtimes import target_on
 from mindcv_shufflenet.errors import UserError, check_counts
 from mindcv_shufflenet.graph.interface import Interface
 from mindcv_shufflenet.graph.model import onnx_model
-from mindcv_shufflenet.network import create_model
+from mindcv_shufflenet.models.registry import build
 from mindcv_shufflenet.options.config import parse_config
 from mindcv_shufflenet.options.tables import names_of
 from mindcv_shufflenet.runtime.cores import count_cores
@@ -201,7 +201,7 @@ class _Tasks:
         path = self.folder / f"{subject.name}-{target}-{'int8' if precision == 'int8' else 'float'}.onnx"
         if not path.exists():
             ms.set_context(mode=ms.PYNATIVE_MODE)
-            network = create_model(subject.name, **self.network_options)
+            network = build(subject.name, **self.network_options)
             model = onnx_model(network, Interface(subject.image_size), target=target)
             if precision == "int8":
                 model = quantize(model, _random_images(subject), target).model

@@ -34,13 +34,13 @@ def _mindspore(model: str, network_options: dict[str, Any], device_target: str) 
     import mindspore as ms
 
     from mindcv_shufflenet.engines.mindspore_engine import MindSporeEngine
-    from mindcv_shufflenet.network import create_model
+    from mindcv_shufflenet.models.registry import build
     from mindcv_shufflenet.options.config import parse_config
     from mindcv_shufflenet.runtime.device import choose_device
 
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device(choose_device(device_target))
-    return MindSporeEngine(create_model(model, **network_options), parse_config({}))
+    return MindSporeEngine(build(model, **network_options), parse_config({}))
 
 
 def _onnx(engine: str, path: str, precision: str | None) -> Forward:

@@ -25,6 +25,11 @@ class PrecisionOptions(OptionGroup):
         "O0", "mixed precision: O0: float32; O1: float16 in convolutions and dense layers; O2: float16 but in norms;"
         " O3: float16", read_by="train",
     )  # fmt: skip
+    cpu_precision: Literal["fp32", "bf16"] = option(
+        "fp32", "of the 1x1 convolutions of a training on a CPU: bf16 multiplies numbers rounded to bfloat16 and adds"
+        " the products in float32, which needs a processor with AMX; it validates so too, but validate in fp32",
+        read_by="train", mindcv=ABSENT,
+    )  # fmt: skip
     val_amp_level: _AmpLevel = option("O0", "the same for validation", read_by="validate", needs=_on("mindspore"))
     precision: Literal["fp32", "bf16"] = option(
         "fp32", "in which OpenVINO computes floats; bf16 is faster where the processor multiplies it fast",
@@ -44,6 +49,15 @@ class PrecisionOptions(OptionGroup):
     drop_overflow_update: bool = option(
         False, "leave out an update whose gradients overflow", read_by="train", needs=_MAY_DROP
     )
+
+    @model_validator(mode="after")
+    def _rounds_float32(self) -> Self:
+        if self.cpu_precision != "fp32" and self.amp_level != "O0":
+            raise ValueError(
+                f"cpu_precision={self.cpu_precision} rounds a network in float32, and amp_level is {self.amp_level}:"
+                " leave one of them out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _dynamic_scale_is_not_below_one(self) -> Self:

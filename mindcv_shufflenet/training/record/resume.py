@@ -99,10 +99,11 @@ def differences(stopped: Circumstances, now: Circumstances) -> list[str]:
     """Return a line for each difference that makes the resumed training another one."""
     is_same_teacher = stopped.teacher is not None and stopped.teacher == now.teacher
     ignored = {*neutral(), *(["teacher"] if is_same_teacher else [])}  # it may have moved
+    recorded = {**parse_config({}).recipe(), **stopped.config}  # an earlier version has not recorded newer options
     lines = [
-        f"{name} was {stopped.config.get(name)} when the run was stopped and is {value} now"
+        f"{name} was {recorded.get(name)} when the run was stopped and is {value} now"
         for name, value in now.config.items()
-        if name not in ignored and _is_changed(name, stopped.config.get(name), value)
+        if name not in ignored and _is_changed(name, recorded.get(name), value)
     ]
     if stopped.data.images != now.data.images:
         lines.append(f"the run was stopped with {counted(stopped.data.images, 'image')} and has now {now.data.images}")
@@ -120,7 +121,7 @@ def differences(stopped: Circumstances, now: Circumstances) -> list[str]:
         f"the run was stopped on {name}={was[name]} and goes on with {value};"
         " the weights will not be those of an uninterrupted run"
         for name, value in machine.items()
-        if was[name] != value
+        if was[name] not in (value, None)
     ]
 
 

@@ -183,3 +183,30 @@ def test_a_folder_may_be_written_in_several_ways(tmp_path: Path, monkeypatch: py
     for written, told in (("photos", 0), ("./photos/", 0), ("link", 0), (str(tmp_path / "photos"), 0), ("pictures", 1)):
         stopped = Circumstances(Config(dataset="folder", data_dir=written).recipe(), machine, data)
         assert len(differences(stopped, now)) == told
+
+
+@pytest.mark.parametrize(
+    ("was", "value", "told"),
+    [
+        (None, "12ab", False),
+        ("12ab", "12ab", False),
+        ("off", "12ab", True),
+        ("12ab", "off", True),
+        ("12ab", "34cd", True),
+    ],
+)
+def test_other_kernels_are_told_unless_the_state_is_older(was: str | None, value: str, told: bool) -> None:
+    config, data = Config().recipe(), Data(100, STEPS)
+    stopped, now = (Circumstances(config, Machine("CPU", 2, 2, "2.8.0", kernels=k), data) for k in (was, value))
+    line = f"the run was stopped on kernels={was} and goes on with {value}; the weights will not be those of an"
+    assert [note.partition(" uninterrupted")[0] for note in differences(stopped, now)] == [line] * told
+
+
+def test_an_option_that_is_newer_than_the_state_had_its_default() -> None:
+    machine, data = Machine("CPU", 2, 2, "2.8.0"), Data(100, STEPS)
+    older = {name: value for name, value in Config().recipe().items() if name != "cpu_precision"}
+    told = [
+        differences(Circumstances(older, machine, data), Circumstances(Config(**given).recipe(), machine, data))
+        for given in ({}, {"cpu_precision": "bf16"})
+    ]
+    assert told == [[], ["cpu_precision was fp32 when the run was stopped and is bf16 now"]]

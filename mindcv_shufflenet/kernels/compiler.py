@@ -1,0 +1,80 @@
+"""The system's C++ compiler, and what it makes of the kernels' source for this processor."""
+
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.runtime.cores import count_cores
+from mindcv_shufflenet.runtime.processor import processor
+
+SOURCE = Path(__file__).parent / "source"
+FLAGS = (
+    "-std=c++20", "-O3", "-fPIC", "-pthread", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden",
+)  # fmt: skip
+_COMPILERS = ("c++", "g++", "clang++")
+# The instructions that the compiler may use, by those that the processor has; the best comes first.
+_LEVELS = {
+    "AMX-BF16": (
+        "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mprefer-vector-width=512",
+        "-mavx512bf16", "-mamx-tile", "-mamx-bf16",
+    ),
+    "AVX-512": (
+        "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mprefer-vector-width=512",
+    ),
+    "AVX2": ("-mavx2", "-mfma"),
+}  # fmt: skip
+
+
+def find_compiler() -> str:
+    """Return the path of the compiler: that of the environment variable ``CXX``, or the first that is installed.
+
+    Raises:
+        UserError: there is none, or the kernels are not for this platform.
+    """
+    if platform.system() != "Linux":
+        raise UserError(f"they are for Linux, and this is {platform.system()}")
+    names = [name for name in (os.environ.get("CXX"), *_COMPILERS) if name]
+    compiler = next((path for name in names if (path := shutil.which(name))), None)
+    if compiler is None:
+        raise UserError("there is no C++ compiler; install g++ for a faster training")
+    return compiler
+
+
+def instruction_flags() -> tuple[str, ...]:
+    """Return the compiler's options for the instructions that this processor has; none of them: plain C++."""
+    has = processor().instructions
+    return next((flags for name, flags in _LEVELS.items() if name in has), ())
+
+
+def build(command: Sequence[str], sources: Sequence[Path], target: Path, *linking: str) -> None:
+    """Compile sources at the same time, and link them.
+
+    Args:
+        command: the compiler and its options.
+        sources: files whose names differ.
+        target: is written.
+        linking: options of the linker.
+
+    Raises:
+        UserError: the compiler fails; its first error is given.
+    """
+    sources = sorted(sources, key=lambda source: source.stat().st_size, reverse=True)  # none is left that takes long
+    with tempfile.TemporaryDirectory() as folder:
+        objects = [os.path.join(folder, f"{source.stem}.o") for source in sources]
+        with ThreadPoolExecutor(count_cores()) as pool:
+            commands = [[*command, "-c", str(source), "-o", to] for source, to in zip(sources, objects, strict=True)]
+            list(pool.map(_call, commands))
+        _call([*command, *linking, *objects, "-o", str(target)])
+
+
+def _call(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        reason = next((line for line in done.stderr.splitlines() if "error" in line), f"status {done.returncode}")
+        raise UserError(f"{command[0]} does not compile them: {reason}")

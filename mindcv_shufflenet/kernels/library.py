@@ -1,0 +1,121 @@
+"""The library of kernels: compiled once for this machine, and kept in the user's cache."""
+
+import ctypes
+import functools
+import hashlib
+import logging
+import os
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from mindcv_shufflenet.errors import UserError
+from mindcv_shufflenet.kernels.compiler import FLAGS, SOURCE, build, find_compiler, instruction_flags
+from mindcv_shufflenet.runtime.cores import count_cores
+from mindcv_shufflenet.runtime.device import NO_KERNELS
+from mindcv_shufflenet.runtime.processor import processor
+from mindcv_shufflenet.storage.files import atomic_write, cache_home, locked
+
+_logger = logging.getLogger(__name__)
+
+# The environment variable that leaves the kernels out.
+SWITCH = "MINDCV_SHUFFLENET_KERNELS"
+# Seconds after which a library that nobody has loaded is removed, when another one is compiled.
+_FORGOTTEN = 30 * 24 * 3600.0
+
+
+@functools.cache
+def library() -> Path | None:
+    """Return the library of kernels, compiled if need be.
+
+    None where there is none: they are switched off, the platform is another, there is no compiler, or the library
+    cannot be compiled or loaded. That is told once.
+    """
+    if os.environ.get(SWITCH) == "off":
+        _logger.info("MindSpore's own operators are used: %s is off", SWITCH)
+        return None
+    try:
+        path = _compiled()
+        loaded = ctypes.CDLL(str(path))
+    except (OSError, UserError) as error:
+        _logger.info("MindSpore's own operators are used, since the kernels cannot be: %s", error)
+        return None
+    loaded.set_kernel_threads(count_cores())
+    return path
+
+
+def version() -> str:
+    """Return what tells the library from one of other sources, of another compiler or for other instructions.
+
+    ``NO_KERNELS`` where there is none.
+    """
+    path = library()
+    return path.stem.removeprefix("kernels-") if path else NO_KERNELS
+
+
+def use_bfloat16(is_wanted: bool) -> bool:
+    """Compute products of numbers that are rounded to bfloat16, in this whole process, or no longer.
+
+    Returns:
+        Whether they are: there is a library, and the processor has AMX.
+    """
+    path = library()
+    return path is not None and bool(ctypes.CDLL(str(path)).use_bfloat16(is_wanted))
+
+
+def _compiled() -> Path:
+    """Return the library for this processor, compiler and source.
+
+    Raises:
+        UserError: there is no compiler or it fails, or the library cannot be written.
+    """
+    compiler = find_compiler()
+    command = [compiler, *FLAGS, *instruction_flags()]
+    version = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
+    sources = sorted(path for path in SOURCE.iterdir() if path.suffix in (".cc", ".h"))
+    names = [*command[1:], processor().machine, *(path.name for path in sources)]
+    key = _digest(b"\0".join([version, *(name.encode() for name in names), *(path.read_bytes() for path in sources)]))
+    folder = cache_home() / "kernels"
+    path = _kept(folder, key)
+    if path is None:
+        with locked(folder / f"kernels-{key}.so"):  # one process compiles, and the others wait for it
+            path = _kept(folder, key) or _compile(command, sources, folder, key)
+    with suppress(OSError):  # a cache that is only read
+        os.utime(path)
+    return path
+
+
+def _kept(folder: Path, key: str) -> Path | None:
+    """Return the library of a key, if there is one and it is whole: a damaged one would end the process that loads it.
+
+    Its name ends in the checksum of its content.
+    """
+    found = folder.glob(f"kernels-{key}-*.so")
+    return next((path for path in found if path.stem.endswith(_digest(path.read_bytes()))), None)
+
+
+def _compile(command: list[str], sources: list[Path], folder: Path, key: str) -> Path:
+    """Compile the library of a key, and remove those that nobody has loaded for long.
+
+    Raises:
+        UserError: the compiler fails, or the library cannot be written.
+    """
+    _logger.info("compiling the kernels for this processor, once; that takes some seconds")
+    with tempfile.TemporaryDirectory() as temporary:
+        target = Path(temporary, "kernels.so")
+        build(command, [path for path in sources if path.suffix == ".cc"], target, "-shared", "-Wl,-z,nodelete")
+        content = target.read_bytes()
+    path = folder / f"kernels-{key}-{_digest(content)}.so"
+    with atomic_write(path) as file:
+        file.write(content)
+    for other in folder.glob("kernels-*.so"):
+        with suppress(OSError):
+            if time.time() - other.stat().st_mtime > _FORGOTTEN:
+                other.unlink()
+    return path
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
