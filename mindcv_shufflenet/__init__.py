@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from mindcv_shufflenet.evaluation.evaluate import evaluate
     from mindcv_shufflenet.evaluation.verify import verify
     from mindcv_shufflenet.graph.network import fold
+    from mindcv_shufflenet.models.base import unfuse
     from mindcv_shufflenet.models.catalogue import is_model, list_models
     from mindcv_shufflenet.models.complexity import count
-    from mindcv_shufflenet.models.fusion import fuse, unfuse
+    from mindcv_shufflenet.models.fusion import fuse
     from mindcv_shufflenet.network import create_model, get_model, open_network, resolve_preprocessing
     from mindcv_shufflenet.options.augmentation import Augmentation
     from mindcv_shufflenet.options.preprocessing import Preprocessing
@@ -72,7 +73,7 @@ _HOMES = {
     "fold": "mindcv_shufflenet.graph.network",
     "load_weights": "mindcv_shufflenet.weights.load",
     "fuse": "mindcv_shufflenet.models.fusion",
-    "unfuse": "mindcv_shufflenet.models.fusion",
+    "unfuse": "mindcv_shufflenet.models.base",
     "count": "mindcv_shufflenet.models.complexity",
     "create_transform": "mindcv_shufflenet.data.transforms",
     "register_dataset": "mindcv_shufflenet.data.datasets",

@@ -32,6 +32,25 @@ class FeatureInfo(NamedTuple):
     name: str
 
 
+def unfuse(network: nn.Cell) -> nn.Cell:
+    """Let MindSpore's own operators compute a network: mixed precision, statistics over ranks, hooks, dynamic shapes.
+
+    Args:
+        network: changed in place, and compiled anew at its next call; what ``ms.jit`` has compiled of it stays.
+
+    Returns:
+        The network.
+    """
+    for _, cell in network.cells_and_names():
+        cell.compile_cache.clear()  # a graph that is compiled already holds the cells that were there
+        if isinstance(cell, nn.SequentialCell):
+            cell.cell_list = [*cell.cells()]
+        for name in ("computed_stages", "computed_last", "computed"):
+            if hasattr(cell, name):
+                setattr(cell, name, ())
+    return network
+
+
 class Fusible(nn.Cell):
     """A network that kernels may compute (``fusion.py``), but not where MindSpore needs its own operators."""
 
@@ -39,19 +58,14 @@ class Fusible(nn.Cell):
         """Declare the inputs; the kernels, which need to know every shape, are left out where one is open."""
         tensors = [tensor for tensor in (*inputs, *named.values()) if isinstance(tensor, Tensor)]
         if any(size < 0 for tensor in tensors for size in tensor.shape):
-            self._unfuse()
+            unfuse(self)
         super().set_inputs(*inputs, **named)
 
     def check_names(self) -> None:
         """Check the parameters' names: MindSpore does when it compiles. A file that it writes is without kernels."""
         if self.compile_phase.startswith("export"):
-            self._unfuse()
+            unfuse(self)
         super().check_names()
-
-    def _unfuse(self) -> None:
-        from mindcv_shufflenet.models.fusion import unfuse  # it imports this module
-
-        unfuse(self)
 
 
 class Network(Fusible):

@@ -15,7 +15,7 @@ from mindspore import nn
 from mindcv_shufflenet.kernels import cells as kernels
 from mindcv_shufflenet.kernels.library import library
 from mindcv_shufflenet.models import shufflenet_v1, shufflenet_v2
-from mindcv_shufflenet.models.base import Chain, FeatureExtractor, Network
+from mindcv_shufflenet.models.base import Chain, FeatureExtractor, Network, unfuse
 from mindcv_shufflenet.models.layers import PaddedPool
 from mindcv_shufflenet.runtime.precision import mixed_precision
 
@@ -126,25 +126,6 @@ def fuse(network: nn.Cell) -> nn.Cell:
             cell.computed = _fused(cell.main)
         elif isinstance(cell, shufflenet_v2.Block):
             cell.computed = _whole(cell)
-    return network
-
-
-def unfuse(network: nn.Cell) -> nn.Cell:
-    """Let MindSpore's own operators compute a network: mixed precision, statistics over ranks, hooks, dynamic shapes.
-
-    Args:
-        network: changed in place, and compiled anew at its next call; what ``ms.jit`` has compiled of it stays.
-
-    Returns:
-        The network.
-    """
-    for _, cell in network.cells_and_names():
-        cell.compile_cache.clear()  # a graph that is compiled already holds the cells that were there
-        if isinstance(cell, nn.SequentialCell):
-            cell.cell_list = [*cell.cells()]
-        for name in ("computed_stages", "computed_last", "computed"):
-            if hasattr(cell, name):
-                setattr(cell, name, ())
     return network
 
 

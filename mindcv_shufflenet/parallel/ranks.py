@@ -27,6 +27,8 @@ from mindcv_shufflenet.parallel.world import World
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+# Seconds that a process has to end once its work is done.
+_END_SECONDS = 60
 # Seconds that rank 0 waits after the first failure for other ranks to report theirs.
 REPORT_SECONDS = 1.0
 
@@ -197,8 +199,10 @@ def _survive_the_end_of_connections() -> None:
     """Let a crash of a thread of MindSpore's end that thread alone: the work is done, and this process ends anyway.
 
     While MindSpore closes the connection with its scheduler, the thread that reads from it now and then crashes, and
-    ``msrun`` would take the job for failed.
+    ``msrun`` would take the job for failed. Should it be the main thread, which nobody would miss, an alarm ends the
+    process.
     """
+    signal.alarm(_END_SECONDS)
     libc = ctypes.CDLL(None)
     libc.signal(signal.SIGSEGV, libc.pthread_exit)
 

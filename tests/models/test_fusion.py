@@ -12,8 +12,9 @@ from mindspore import Tensor, nn
 
 from mindcv_shufflenet.kernels import cells
 from mindcv_shufflenet.kernels.library import library
+from mindcv_shufflenet.models.base import unfuse
 from mindcv_shufflenet.models.batch_norm import freeze_statistics, moving_norms
-from mindcv_shufflenet.models.fusion import fuse, in_precision, unfuse
+from mindcv_shufflenet.models.fusion import fuse, in_precision
 from mindcv_shufflenet.models.registry import build
 from mindcv_shufflenet.parallel.sync_batch_norm import synchronise_batch_norm
 from tests.families.comparison import images

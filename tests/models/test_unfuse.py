@@ -10,8 +10,9 @@ from mindspore import Tensor, nn
 
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.kernels.library import library, use_bfloat16
+from mindcv_shufflenet.models.base import unfuse
 from mindcv_shufflenet.models.complexity import count
-from mindcv_shufflenet.models.fusion import fuse, unfuse
+from mindcv_shufflenet.models.fusion import fuse
 from mindcv_shufflenet.models.registry import build
 from mindcv_shufflenet.network import create_model, open_network
 from mindcv_shufflenet.runtime.processor import processor

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from mindspore import nn
 
+from mindcv_shufflenet.models.base import unfuse
 from mindcv_shufflenet.models.batch_norm import moving_norms
-from mindcv_shufflenet.models.fusion import unfuse
 from mindcv_shufflenet.network import create_model
 from mindcv_shufflenet.parallel.sync_batch_norm import SyncBatchNorm, synchronise_batch_norm
 from tests.small import MODEL, MODEL_V1

@@ -143,7 +143,7 @@ bool is_available() {
 }
 
 void multiply(const Matrix& weights, const Maps& in, const Maps& out, const Affine* affine) {
-    const Index count = Columns::count(in);
+    const Index count = in.count();
     const Index row_tiles = round_up(weights.rows, kSquare) / kRows, depth_tiles = round_up(weights.depth, kDepth) / kDepth;
     const std::vector<Half> a = packed(weights, row_tiles, depth_tiles);
     parallel((count + kColumns - 1) / kColumns, [&](Index number) {
@@ -176,7 +176,7 @@ void multiply(const Matrix& weights, const Maps& in, const Maps& out, const Affi
 }
 
 void weight_gradient(const Maps& out, const Maps& in, float* gradient, const Affine* affine) {
-    const Index rows = out.channels, depth = in.channels, all = Columns::count(in);
+    const Index rows = out.channels, depth = in.channels, all = in.count();
     const Index chunks = (all + kChunkColumns - 1) / kChunkColumns, strips = (rows + kStrip - 1) / kStrip;
     const Index parts = std::min(chunks, (kItems + strips - 1) / strips);
     Parts partial(parts, rows * depth);

@@ -11,9 +11,6 @@ namespace kernels {
 // A part of the columns, cut where an image ends.
 class Columns {
 public:
-    // All columns of a batch.
-    static Index count(const Maps& maps) { return maps.count(); }
-
     Columns(const Maps& maps, Index begin, Index end) {
         Index image = begin / maps.size(), position = begin % maps.size();
         for (Index column = begin; column < end; position = 0, ++image) {

@@ -15,12 +15,12 @@ Maps own_outputs(const Maps& y) {
     return {memory.data(), y.images, 1, y.height, y.width};
 }
 
-// An activation is chosen channel by channel: to do it once around all would compile each pair of them.
 bool is_known(const Settings& settings) {
     return with_activation(settings, []<class Activation>() { return 0; }) == 0;
 }
 
-// Makes of a channel what a BatchNorm and its activation do.
+// Makes of a channel what a BatchNorm and its activation do. An activation is chosen channel by channel: to do it once
+// around all would compile each pair of them.
 void finish(const Maps& y, const Norm& norm, Index c) {
     with_activation(norm.settings, [&]<class Activation>() {
         apply<Activation>(measure(y, norm, c), y, c, y, c);

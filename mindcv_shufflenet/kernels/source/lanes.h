@@ -22,28 +22,6 @@ inline void store(float* to, Lanes value) { *reinterpret_cast<Unaligned*>(to) = 
 
 inline Lanes fill(float value) { return Lanes{} + value; }
 
-// The first `count` lanes come from memory, the others are 0.
-inline Lanes load_first(const float* from, Index count) {
-    if (count >= kLanes) return load(from);
-    Lanes value{};
-    std::memcpy(&value, from, static_cast<std::size_t>(count) * sizeof(float));
-    return value;
-}
-
-inline void store_first(float* to, Lanes value, Index count) {
-    if (count >= kLanes)
-        store(to, value);
-    else
-        std::memcpy(to, &value, static_cast<std::size_t>(count) * sizeof(float));
-}
-
-// The first `count` lanes of a value; the others are 0.
-inline Lanes keep_first(Lanes value, Index count) {
-    Lanes kept{};
-    for (Index lane = 0; lane < kLanes; ++lane) kept[lane] = lane < count ? value[lane] : 0.0F;
-    return kept;
-}
-
 // The sum of all lanes of a vector, each half added to the other.
 // The lanes of a pair of vectors at these places.
 template <int... kPlace, class Vector>

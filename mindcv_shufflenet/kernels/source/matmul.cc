@@ -20,7 +20,7 @@ constexpr Index kItems = 16;
 void multiply(const Matrix& weights, const Maps& in, const Maps& out, const Affine* affine) {
     if (bfloat16::is_used()) return bfloat16::multiply(weights, in, out, affine);
     const Blocks blocks(weights);
-    const Index depth = weights.depth, count = Columns::count(in);
+    const Index depth = weights.depth, count = in.count();
     parallel((count + kPanel - 1) / kPanel, [&](Index number) {
         const Columns columns(in, number * kPanel, std::min((number + 1) * kPanel, count));
         float* const panel = scratch(depth * kPanel + kTileRows * kPanel);
@@ -38,7 +38,7 @@ void multiply(const Matrix& weights, const Maps& in, const Maps& out, const Affi
 
 void weight_gradient(const Maps& out, const Maps& in, float* gradient, const Affine* affine) {
     if (bfloat16::is_used()) return bfloat16::weight_gradient(out, in, gradient, affine);
-    const Index rows = out.channels, depth = in.channels, all = Columns::count(in);
+    const Index rows = out.channels, depth = in.channels, all = in.count();
     const Index chunks = (all + kChunk - 1) / kChunk, strips = (rows + kStrip - 1) / kStrip;
     const Index parts = std::min(chunks, (kItems + strips - 1) / strips);
     Parts sums(parts, rows * depth);

@@ -52,8 +52,6 @@ int with_activation(const Settings& settings, Visit&& visit) {
 
 // A BatchNorm in a forward pass. Its tensors come in this order: settings, gamma, beta, moving mean, moving variance.
 struct Norm {
-    static constexpr int kTensors = 5;
-
     Settings settings;
     const float *gamma, *beta;
     float *moving_mean, *moving_variance;
