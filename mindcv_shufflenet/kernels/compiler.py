@@ -21,13 +21,13 @@ _COMPILERS = ("c++", "g++", "clang++")
 # The instructions that the compiler may use, by those that the processor has; the best comes first.
 _LEVELS = {
     "AMX-BF16": (
-        "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mprefer-vector-width=512",
+        "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mprfchw", "-mprefer-vector-width=512",
         "-mavx512bf16", "-mamx-tile", "-mamx-bf16",
     ),
     "AVX-512": (
-        "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mprefer-vector-width=512",
+        "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mprfchw", "-mprefer-vector-width=512",
     ),
-    "AVX2": ("-mavx2", "-mfma"),
+    "AVX2": ("-mavx2", "-mfma", "-mprfchw"),
 }  # fmt: skip
 
 

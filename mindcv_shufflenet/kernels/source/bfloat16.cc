@@ -159,8 +159,8 @@ void multiply(const Matrix& weights, const Maps& in, const Maps& out, const Affi
             interleave(rows, rows + kColumns, kColumns / kRows, depth_tiles * kTile,
                        memory.data() + k / kDepth * kTile + k % kDepth / 2 * kDepth);
         }
-        columns.fetch_written(out, weights.rows);
-        columns.fetch_next(in, weights.depth);
+        columns.fetch_written(out, 0, weights.rows);
+        columns.fetch_next(in, 0, weights.depth);
         const Tiles tiles;
         alignas(64) float sums[kSquare * kSquare];
         for (Index column = 0; column < end - begin; column += kSquare) {

@@ -41,14 +41,16 @@ int with_kernel(Index kernel, Visit&& visit) {
 inline Affine measure(const Maps& x, const Norm& norm, Index c) {
     Moments moments{x.plane(0, c)[0]};
     if (norm.settings.is_training)
-        for (Index n = 0; n < x.images; ++n) moments.add(x.plane(n, c), x.size());
+        over_images({{x, c}}, [&](Index n) { moments.add(x.plane(n, c), x.size()); });
     moments.close();
     return norm.finish(c, moments, x.count()).affine();
 }
 
 template <class Activation>
 void apply(const Affine& affine, const Maps& x, Index c, const Maps& y, Index y_channel) {
-    for (Index n = 0; n < x.images; ++n) apply<Activation>(affine, x.plane(n, c), y.plane(n, y_channel), x.size());
+    over_images({{x, c}, {y, y_channel}}, [&](Index n) {
+        apply<Activation>(affine, x.plane(n, c), y.plane(n, y_channel), x.size());
+    });
 }
 
 // Ends the sums of a BatchNorm's gradient, and writes that of its input; it may take the place of that of the output.
@@ -59,8 +61,9 @@ void write_input_gradient(const Maps& x, Index c, const NormGradient& norm, Grad
     sums.close();
     norm.write(c, found, sums);
     const InputGradient<Activation> gradient(found, sums, norm.numbers(x.count()));
-    for (Index n = 0; n < x.images; ++n)
+    over_images({{x, c}, {dy, dy_channel}, {dx, dx_channel}}, [&](Index n) {
         gradient.write(x.plane(n, c), dy.plane(n, dy_channel), dx.plane(n, dx_channel), x.size());
+    });
 }
 
 // Writes the gradients of a BatchNorm and its activation.
@@ -69,7 +72,9 @@ void gradient_of_norm(const Maps& x, Index c, const NormGradient& norm, const Ma
                       Index dx_channel) {
     const Normalisation found = norm.found(c);
     GradientSums sums;
-    for (Index n = 0; n < x.images; ++n) sums.add<Activation>(found, x.plane(n, c), dy.plane(n, dy_channel), x.size());
+    over_images({{x, c}, {dy, dy_channel}}, [&](Index n) {
+        sums.add<Activation>(found, x.plane(n, c), dy.plane(n, dy_channel), x.size());
+    });
     write_input_gradient<Activation>(x, c, norm, sums, dy, dy_channel, dx, dx_channel);
 }
 
@@ -78,11 +83,11 @@ template <int K, class Map>
 void convolve(const Window& window, const Maps& x, Index c, const float* weights, Map map, const Maps& y,
               Index y_channel) {
     Workspace& work = Workspace::of_thread(window);
-    for (Index n = 0; n < x.images; ++n) {
+    over_images({{x, c}, {y, y_channel}}, [&](Index n) {
         spread(window, x.plane(n, c), work.phases.data(), map);
         Depthwise<K>::convolve(window, work.phases.data(), weights, work.outputs.data());
         narrow(window, work.outputs.data(), y.plane(n, y_channel), Same{});
-    }
+    });
 }
 
 // Writes the gradients of a channel's convolution: of the weights, and of what `map` made of the input.
@@ -91,13 +96,13 @@ void convolution_gradient(const Window& window, const Maps& x, Index c, const fl
                           Index dy_channel, const Maps& dx, Index dx_channel, float* weight_gradient) {
     Workspace& work = Workspace::of_thread(window);
     Lanes totals[K * K] = {};
-    for (Index n = 0; n < x.images; ++n) {
+    over_images({{x, c}, {dy, dy_channel}, {dx, dx_channel}}, [&](Index n) {
         widen(window, dy.plane(n, dy_channel), work.output_gradient.data());
         spread(window, x.plane(n, c), work.phases.data(), map);
         Depthwise<K>::add_weight_gradient(window, work.phases.data(), work.output_gradient.data(), totals);
         Depthwise<K>::input_gradient(window, work.output_gradient.data(), weights, work.phase_gradient.data());
         collect(window, work.phase_gradient.data(), dx.plane(n, dx_channel));
-    }
+    });
     for (int tap = 0; tap < K * K; ++tap) weight_gradient[tap] = sum(totals[tap]);
 }
 

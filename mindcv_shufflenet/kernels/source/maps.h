@@ -1,6 +1,9 @@
 // A batch of maps [N, C, H, W], or some channels of one.
 #pragma once
 
+#include <algorithm>
+#include <initializer_list>
+
 #include "lanes.h"
 
 namespace kernels {
@@ -32,5 +35,29 @@ struct Maps {
         return some;
     }
 };
+
+// A channel of all images.
+struct Channel {
+    const Maps& maps;
+    Index number;
+};
+
+// Visits the images one by one. Meanwhile the processor fetches what lies so many floats ahead in the channels that are
+// read and written: it does not find the way from the plane of an image to that of the next by itself.
+constexpr Index kAhead = 1024;
+
+template <class Visit>
+[[gnu::always_inline]] inline void over_images(std::initializer_list<Channel> channels, Visit&& visit) {
+    const Maps& maps = channels.begin()->maps;
+    const Index ahead = (kAhead + maps.size() - 1) / maps.size();
+    for (Index n = 0; n < maps.images; ++n) {
+        if (n + ahead < maps.images)
+            for (const Channel& channel : channels) {
+                const float* const plane = channel.maps.plane(n + ahead, channel.number);
+                for (Index x = 0; x < std::min(kAhead, channel.maps.size()); x += kLanes) __builtin_prefetch(plane + x);
+            }
+        visit(n);
+    }
+}
 
 }  // namespace kernels

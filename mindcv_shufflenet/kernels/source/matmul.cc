@@ -26,12 +26,12 @@ void multiply(const Matrix& weights, const Maps& in, const Maps& out, const Affi
         float* const panel = scratch(depth * kPanel + kTileRows * kPanel);
         float* const tile = panel + depth * kPanel;
         columns.read(in, 0, depth, affine, panel, kPanel);
-        columns.fetch_written(out, weights.rows);
-        columns.fetch_next(in, depth);
         for (Index block = 0; block < blocks.count; ++block) {
-            const Index first = block * kTileRows;
+            const Index first = block * kTileRows, end = std::min(first + kTileRows, weights.rows);
+            columns.fetch_written(out, first, end);
+            columns.fetch_next(in, depth * block / blocks.count, depth * (block + 1) / blocks.count);
             multiply_tile(blocks.block(block), Rows{panel, kPanel}, depth, tile);
-            columns.write(tile, kPanel, out, first, std::min(kTileRows, weights.rows - first));
+            columns.write(tile, kPanel, out, first, end - first);
         }
     });
 }

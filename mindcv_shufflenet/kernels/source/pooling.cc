@@ -53,11 +53,11 @@ int norm_max_pool(const Arguments& arguments, bool is_same) {
     return parallel(x.channels, [&](Index c) {
         Workspace& work = Workspace::of_thread(window);
         const Activated<Relu> map{measure(x, norm, c)};
-        for (Index n = 0; n < x.images; ++n) {
+        over_images({{x, c}, {y, c}}, [&](Index n) {
             spread(window, x.plane(n, c), work.phases.data(), map);
             largest(window, work.phases.data(), work.outputs.data());
             narrow(window, work.outputs.data(), y.plane(n, c), Same{});
-        }
+        });
     });
 }
 
@@ -73,7 +73,7 @@ int norm_max_pool_gradient(const Arguments& arguments, bool is_same) {
         const Normalisation found = norm.found(c);
         const Activated<Relu> map{found.affine()};
         GradientSums sums;
-        for (Index n = 0; n < x.images; ++n) {
+        over_images({{x, c}, {dy, c}, {dx, c}}, [&](Index n) {
             spread(window, x.plane(n, c), work.phases.data(), map);
             largest(window, work.phases.data(), work.outputs.data());
             widen(window, dy.plane(n, c), work.output_gradient.data());
@@ -82,7 +82,7 @@ int norm_max_pool_gradient(const Arguments& arguments, bool is_same) {
                            work.phase_gradient.data());
             collect(window, work.phase_gradient.data(), dx.plane(n, c));
             sums.add<Relu>(found, x.plane(n, c), dx.plane(n, c), x.size());  // as long as both are near
-        }
+        });
         write_input_gradient<Relu>(x, c, norm, sums, dx, c, dx, c);
     });
 }

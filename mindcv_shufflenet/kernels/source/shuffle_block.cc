@@ -32,8 +32,9 @@ Halves one_behind_the_other(const Maps& x) {
 using Split = Halves (*)(const Maps&);
 
 void copy_channel(const Maps& from, const Maps& to, Index c) {
-    for (Index n = 0; n < from.images; ++n)
+    over_images({{from, c}, {to, c}}, [&](Index n) {
         std::memcpy(to.plane(n, c), from.plane(n, c), sizeof(float) * static_cast<std::size_t>(from.size()));
+    });
 }
 
 Maps like(const Maps& maps, const Buffer& buffer) {
