@@ -28,7 +28,7 @@ from mindcv_shufflenet.runtime.processor import processor
 # What functions belong to, by a regular expression for "LIBRARY FUNCTION": the first that fits.
 SUBJECTS = {
     "kernels: threads that look for work": r"^kernels-.*Pool|^kernels-.*kernels::run",
-    "kernels: first convolution": r"^kernels-.*(kernels::convolution|convolution_weight|Taps|<float const)",
+    "kernels: first convolution": r"^kernels-.*(kernels::convolution\(|convolution_weight|Taps|<float const)",
     "kernels: depthwise convolution": r"^kernels-.*(Depthwise|convol|spread|collect|widen|narrow)",
     "kernels: 1x1 convolutions": r"^kernels-.*(multiply|weight_gradient|add_dots|Blocks|Columns|Parts|bfloat16)",
     "kernels: pooling": r"^kernels-.*(largest|pool)",

@@ -10,6 +10,7 @@ from PIL import Image
 from mindcv_shufflenet import Predictor, cli, create_model, families, list_models, load_weights
 from mindcv_shufflenet.families.base import Family, Layer, Plan, Project
 from mindcv_shufflenet.families.builder import Builder
+from mindcv_shufflenet.kernels.library import library
 from mindcv_shufflenet.models import base, layers
 from tests.weights.networks import read_arrays, same
 
@@ -46,7 +47,8 @@ def test_a_toy_family_does_all_that_a_family_does(toy: None, tmp_path: Path, cap
 
     assert (list_models("toy*"), "toy_8" in run("models", "toy*")) == (["toy_8"], True)
     train = "--model toy_8 --dataset digits --image_resize 16 --crop_pct 1 --num_samples 64 --batch_size 32".split()
-    run("train", *train, "--ckpt_save_dir", tmp_path, "--epoch_size", 1)
+    first = run("train", *train, "--ckpt_save_dir", tmp_path, "--epoch_size", 1)
+    assert ("own kernels" in first) == (library() is not None)
     assert "epoch 2/2" in run("train", *train, "--ckpt_save_dir", tmp_path, "--epoch_size", 2, "--resume_opt")
     last = tmp_path / "toy_8-last.ckpt"
     assert "model=toy_8" in run("validate", "--ckpt_path", last)

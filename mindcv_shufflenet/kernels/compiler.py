@@ -18,17 +18,14 @@ FLAGS = (
     "-std=c++20", "-O3", "-fPIC", "-pthread", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden",
 )  # fmt: skip
 _COMPILERS = ("c++", "g++", "clang++")
+_AVX2 = ("-mavx2", "-mfma", "-mprfchw")
+_AVX512 = (*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512")
 # The instructions that the compiler may use, by those that the processor has; the best comes first.
 _LEVELS = {
-    "AMX-BF16": (
-        "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mprfchw", "-mprefer-vector-width=512",
-        "-mavx512bf16", "-mamx-tile", "-mamx-bf16",
-    ),
-    "AVX-512": (
-        "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma", "-mprfchw", "-mprefer-vector-width=512",
-    ),
-    "AVX2": ("-mavx2", "-mfma", "-mprfchw"),
-}  # fmt: skip
+    "AMX-BF16": (*_AVX512, "-mavx512bf16", "-mamx-tile", "-mamx-bf16"),
+    "AVX-512": _AVX512,
+    "AVX2": _AVX2,
+}
 
 
 def find_compiler() -> str:
