@@ -1,14 +1,22 @@
 """What the ranks compute together inside a graph."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
+from typing import Any
 
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from mindcv_shufflenet.parallel.group import current
+from mindcv_shufflenet.parallel.shared_memory import share
+
+# Adds up an array of each rank inside a graph: [N] float32 -> [N] float32, the same on all ranks.
+AddUp = Callable[[Tensor], Tensor]
+
+# Numbers that are averaged beside gradients and statistics: the loss, the images classified correctly, the vote.
+_FIGURES = 3
 
 
 class MeanOverRanks(nn.Cell):
@@ -19,21 +27,22 @@ class MeanOverRanks(nn.Cell):
     Args:
         shapes: of the tensors.
         size: number of ranks.
+        add_up: over the ranks.
 
     Inputs: a tuple of float tensors. Outputs: the same, in float32.
     """
 
-    def __init__(self, shapes: list[tuple[int, ...]], size: int) -> None:
+    def __init__(self, shapes: list[tuple[int, ...]], size: int, add_up: AddUp) -> None:
         super().__init__()
         self.shapes = shapes
         ends = tuple(accumulate(math.prod(shape) for shape in shapes))
         self.starts = (0, *ends[:-1])
         self.share = 1 / size
-        self.all_reduce = ops.AllReduce()
+        self.add_up = add_up
         self.map = ops.HyperMap()  # loops over so many tensors would exceed MindSpore's limit of nested calls
 
     def construct(self, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        total = self.all_reduce(ops.concat(self.map(_flat, tensors))) * self.share
+        total = self.add_up(ops.concat(self.map(_flat, tensors))) * self.share
         return self.map(ops.partial(_part, total), self.starts, tensors)
 
 
@@ -48,7 +57,7 @@ class WaitForAll(nn.Cell):
 
     def __init__(self) -> None:
         super().__init__()
-        self.wait = ops.Custom(_wait, lambda shape: shape, lambda dtype: dtype, "pyfunc")
+        self.wait = ops.Custom(_wait, _same, _same, "pyfunc")
 
     def construct(self, x: Tensor) -> Tensor:
         return self.wait(x)
@@ -80,6 +89,7 @@ class AllRanks(nn.Cell):
         statistics: BatchNorm's moving means and variances; none where all are frozen.
         ranks: number of ranks.
         wait: gives its input when all ranks have reached it.
+        add_up: over the ranks.
 
     Inputs: gradients of the parameters, the loss, the number of images classified correctly and a vote, all
     ``[] float32`` and of this rank.
@@ -87,7 +97,12 @@ class AllRanks(nn.Cell):
     """
 
     def __init__(
-        self, parameters: Sequence[Parameter], statistics: Sequence[Parameter], ranks: int, wait: nn.Cell
+        self,
+        parameters: Sequence[Parameter],
+        statistics: Sequence[Parameter],
+        ranks: int,
+        wait: nn.Cell,
+        add_up: AddUp,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.ranks = ranks
@@ -95,7 +110,7 @@ class AllRanks(nn.Cell):
         self.map = ops.HyperMap()
         self.statistics = ParameterTuple(statistics)
         shared = (*parameters, *self.statistics)
-        self.mean = MeanOverRanks([parameter.shape for parameter in shared] + [()] * 3, ranks)
+        self.mean = MeanOverRanks([parameter.shape for parameter in shared] + [()] * _FIGURES, ranks, add_up)
 
     def start(self, image: Tensor, vote: Tensor) -> Tensor:
         """Return the images when all ranks have come to this step."""
@@ -108,9 +123,9 @@ class AllRanks(nn.Cell):
         if self.statistics:
             tensors += ops.depend(self.statistics, gradients)  # as the forward pass has left them
         means = self.mean((*tensors, loss, correct, vote))
-        loss, correct, vote = means[-3:]
+        loss, correct, vote = means[-_FIGURES:]
         if self.statistics:
-            loss = ops.depend(loss, self.map(ops.assign, self.statistics, means[trained:-3]))
+            loss = ops.depend(loss, self.map(ops.assign, self.statistics, means[trained:-_FIGURES]))
         return means[:trained], loss, correct * self.ranks, vote
 
 
@@ -125,7 +140,20 @@ def create_reduce(parameters: Sequence[Parameter], statistics: Sequence[Paramete
     """
     if ranks == 1:
         return OneRank()
-    return AllRanks(parameters, statistics, ranks, WaitForAll() if device == "CPU" else nn.Identity())
+    numbers = sum(parameter.size for parameter in (*parameters, *statistics)) + _FIGURES
+    on_cpu = device == "CPU"
+    shared = share(current(), numbers) if on_cpu else None
+    return AllRanks(
+        parameters,
+        statistics,
+        ranks,
+        WaitForAll() if on_cpu else nn.Identity(),
+        ops.AllReduce() if shared is None else ops.Custom(shared.add_up, _same, _same, "pyfunc"),
+    )
+
+
+def _same(shape_or_type: Any) -> Any:
+    return shape_or_type
 
 
 def _wait(x: np.ndarray) -> np.ndarray:

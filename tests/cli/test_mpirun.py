@@ -110,7 +110,7 @@ from mindcv_shufflenet.parallel.collectives import MeanOverRanks, WaitForAll
 class Mean(nn.Cell):
     def __init__(self):
         super().__init__()
-        self.wait, self.mean = WaitForAll(), MeanOverRanks([(2,)], 2)
+        self.wait, self.mean = WaitForAll(), MeanOverRanks([(2,)], 2, ops.AllReduce())
     def construct(self, x):
         return self.mean((ops.depend(x, self.wait(x)),))
 

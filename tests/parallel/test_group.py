@@ -194,3 +194,28 @@ print(group.gather(rank), current() is group)
 def test_failures_are_summed_up_by_what_they_say() -> None:
     assert summarise({0: ("a", 2), 1: ("a", 2)}, 2) == ["a"]
     assert summarise({2: ("b", 1), 1: ("a", 2), 3: ("b", 1)}, 4) == ["rank 1 of 4: a", "rank 2, 3 of 4: b"]
+
+
+SUM = """
+import numpy as np
+from mindcv_shufflenet.parallel.shared_memory import share
+{before}
+add_up = share(group, 7)
+print(None if add_up is None else [add_up.add_up(np.arange(7, dtype=np.float32) * (rank + i)).tolist() for i in (1, 2)])
+"""
+
+
+def test_ranks_add_up_in_shared_memory(launch: Launch) -> None:
+    sums = str([[6.0 * i for i in range(7)], [9.0 * i for i in range(7)]])
+    assert [output for _, output, _ in finish(launch(3, SUM.format(before="")))] == [f"{sums}\nleft\n"] * 3
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "group.hosts = ['a', 'b']",
+        "import os; os.getpid = lambda: 2**22 + 1",  # another container has other processes
+    ],
+)
+def test_ranks_that_share_no_memory_do_without(launch: Launch, before: str) -> None:
+    assert [output for _, output, _ in finish(launch(2, SUM.format(before=before)))] == ["None\nleft\n"] * 2

@@ -204,8 +204,7 @@ def test_ranks_with_the_same_images_train_as_one(frozen: bool) -> None:
         optimizer = nn.SGD(network.trainable_params(), 0.1)
         reduce: nn.Cell = OneRank()
         if ranks == 2:
-            reduce = AllRanks(optimizer.parameters, moving_statistics(network), 2, nn.Identity())
-            reduce.mean.all_reduce = Doubled()
+            reduce = AllRanks(optimizer.parameters, moving_statistics(network), 2, nn.Identity(), Doubled())
         step = TrainStep(network, CrossEntropy(), optimizer, reduce, loss_scale, 1.0)
         figures.append(numbers(step(Tensor(X), Tensor(LABEL), None, None, VOTE)))
         weights.append([parameter.asnumpy() for parameter in network.get_parameters()])
