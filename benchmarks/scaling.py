@@ -253,7 +253,8 @@ def main() -> None:
             result |= loading(options.data_dir, options.rounds)
         for name, value in result.items():
             print(f"{name.replace('_', ' '):40} {value:8.2f}")
-        print(json.dumps({"processor": processor().name} | {name: round(value, 3) for name, value in result.items()}))
+        figures = {name: round(value, 3) for name, value in result.items()}
+        print(json.dumps({"benchmark": "scaling", "processor": processor().name} | figures))
 
 
 if __name__ == "__main__":

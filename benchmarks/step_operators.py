@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from mindcv_shufflenet.runtime.processor import processor
 
 KERNELS, REST = "kernels", "the rest"
-DEPTHWISE, POINTWISE, DENSE = "depthwise convolutions", "1x1 convolutions", "first convolution"
+DEPTHWISE, POINTWISE, FIRST = "depthwise convolutions", "1x1 convolutions", "first convolution"
 # What MindSpore's operators belong to, by a regular expression for their type: the first that fits.
 LAYERS = {
     "BatchNorm": "BatchNorm",
@@ -35,7 +35,7 @@ LAYERS = {
     "sums of gradients": "AddN",
     "optimizer": "Apply|Momentum",
 }
-ALL = (KERNELS, DEPTHWISE, POINTWISE, DENSE, *LAYERS, REST)
+ALL = (KERNELS, DEPTHWISE, POINTWISE, FIRST, *LAYERS, REST)
 
 
 def profile(name: str, case: Any, steps: int, folder: str) -> None:
@@ -61,7 +61,7 @@ def layer_of(kind: str, path: str, network: Any) -> str:
     cell = network
     for part in path.split("/"):
         cell = cell.name_cells().get(part.split("-")[0], cell)
-    return DEPTHWISE if cell.group == cell.in_channels else POINTWISE if cell.kernel_size == (1, 1) else DENSE
+    return DEPTHWISE if cell.group == cell.in_channels else POINTWISE if cell.kernel_size == (1, 1) else FIRST
 
 
 def by_layer(folder: str, steps: int, network: Any) -> dict[str, float]:

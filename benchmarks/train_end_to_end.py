@@ -5,7 +5,8 @@
 ``--data_dir`` holds train/CLASS/*.jpg. In each round the bare step (train_steps.py) is timed before and after a run of
 train.py of two epochs, of which the second counts: all of it, with the start of the loader. Validation, checkpoints and
 report are left out, as are colour jitter and policies (benchmarks/augmentation.py tells what those cost). While one
-trains the other is stopped. The last line is JSON: medians, and the median of the ratios within each round.
+trains the other is stopped. The bare step's network has the classes of its stem, that of train.py those of the folder.
+The last line is JSON: medians, and the median of the ratios within each round.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 from train_steps import Case
@@ -55,6 +57,8 @@ def main() -> None:
     bare_speeds, speeds = [], []
     with tempfile.TemporaryDirectory() as caches:
         bare = Contender("ours", sys.executable, case, Path(caches))
+        if not bare.first:
+            sys.exit(f"the bare step has ended: {bare.last_words()}")
         try:
             for _ in range(options.rounds):
                 bare.run(options.steps)
@@ -67,7 +71,7 @@ def main() -> None:
             bare.kill()
     result = {
         "benchmark": "train_end_to_end",
-        "model": case.model,
+        **asdict(case),
         "processor": processor().name,
         "cores": len(os.sched_getaffinity(0)),
         "bare_images_per_second": round(statistics.median(bare_speeds), 1),

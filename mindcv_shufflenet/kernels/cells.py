@@ -7,29 +7,32 @@ from mindcv_shufflenet.kernels import operators
 
 # What the operators read of a BatchNorm: settings, gamma, beta, moving mean and variance.
 NormTensors = tuple[Tensor, Parameter, Parameter, Parameter, Parameter]
-# The settings of a BatchNorm that normalises by its moving statistics, and of one that does by the batch's.
+# The settings of a BatchNorm that normalises by its moving statistics, and of one that normalises by the batch's.
 Settings = tuple[Tensor, Tensor]
 
 
 def activation_number(cell: nn.Cell | None) -> int | None:
     """Return the number that the kernels know an activation by, None for one that they do not have."""
-    if isinstance(cell, nn.LeakyReLU):
+    if cell is None:
+        return operators.LINEAR
+    if type(cell) is nn.LeakyReLU:
         return operators.LEAKY_RELU if cell.alpha == 0.1 else None
     numbers = {nn.ReLU: operators.RELU, nn.ReLU6: operators.RELU6, nn.HSwish: operators.HARD_SWISH}
-    return operators.LINEAR if cell is None else numbers.get(type(cell))
+    return numbers.get(type(cell))
 
 
 def _settings(norm: nn.BatchNorm2d, activation: nn.Cell | None = None) -> Settings:
     number = activation_number(activation)
     assert number is not None
-    fixed, moving = (operators.norm_settings(norm.eps, norm.momentum, number, moves) for moves in (False, True))
-    return fixed, moving
+    # MindSpore keeps under that name what it was given as 1 - momentum: the share of the new statistics
+    by_moving, by_batch = (operators.norm_settings(norm.eps, norm.momentum, number, trains) for trains in (False, True))
+    return by_moving, by_batch
 
 
 def norm_tensors(norm: nn.BatchNorm2d, settings: Settings) -> NormTensors:
     """Return what the operators read of a BatchNorm."""
-    moves = norm.training if norm.use_batch_statistics is None else norm.use_batch_statistics
-    return settings[1] if moves else settings[0], norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance
+    by_batch = norm.training if norm.use_batch_statistics is None else norm.use_batch_statistics
+    return settings[1] if by_batch else settings[0], norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance
 
 
 def _given(cell: nn.Cell | None) -> tuple[nn.Cell, ...]:
@@ -38,6 +41,8 @@ def _given(cell: nn.Cell | None) -> tuple[nn.Cell, ...]:
 
 class Fused(nn.Cell):
     """The base of these cells. They compute in float32, in a network of any precision.
+
+    Inputs: what the first part reads, ``[N, C, H, W] float32``. Outputs: what the last one gives, likewise.
 
     Args:
         parts: what it computes, in order.

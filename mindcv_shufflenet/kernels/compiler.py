@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -18,35 +19,36 @@ FLAGS = (
     "-std=c++20", "-O3", "-fPIC", "-pthread", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden",
 )  # fmt: skip
 _COMPILERS = ("c++", "g++", "clang++")
-_AVX2 = ("-mavx2", "-mfma", "-mprfchw")
-_AVX512 = (*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512")
-# The instructions that the compiler may use, by those that the processor has; the best comes first.
-_LEVELS = {
-    "AMX-BF16": (*_AVX512, "-mavx512bf16", "-mamx-tile", "-mamx-bf16"),
-    "AVX-512": _AVX512,
-    "AVX2": _AVX2,
-}
+# The compiler's options for instructions, by the processor's flags for them; the best level comes first.
+_AVX2 = {"avx2": "-mavx2", "fma": "-mfma"}
+_AVX512 = _AVX2 | {flag: f"-m{flag}" for flag in ("avx512f", "avx512bw", "avx512dq", "avx512vl")}
+_AMX = _AVX512 | {"avx512_bf16": "-mavx512bf16", "amx_tile": "-mamx-tile", "amx_bf16": "-mamx-bf16"}
+_LEVELS = (_AMX, _AVX512, _AVX2)
 
 
-def find_compiler() -> str:
-    """Return the path of the compiler: that of the environment variable ``CXX``, or the first that is installed.
+def find_compiler() -> list[str]:
+    """Return the command of the compiler: that of the environment variable ``CXX``, or the first that is installed.
 
     Raises:
-        UserError: there is none, or the kernels are not for this platform.
+        UserError: there is none, or not the one of ``CXX``, or the kernels are not for this platform.
     """
     if platform.system() != "Linux":
         raise UserError(f"they are for Linux, and this is {platform.system()}")
-    names = [name for name in (os.environ.get("CXX"), *_COMPILERS) if name]
-    compiler = next((path for name in names if (path := shutil.which(name))), None)
+    wanted = shlex.split(os.environ.get("CXX", ""))
+    if wanted:
+        if shutil.which(wanted[0]) is None:
+            raise UserError(f"there is no compiler {wanted[0]}, which CXX names; unset CXX, or name another")
+        return wanted
+    compiler = next((path for name in _COMPILERS if (path := shutil.which(name))), None)
     if compiler is None:
         raise UserError("there is no C++ compiler; install g++ for a faster training")
-    return compiler
+    return [compiler]
 
 
 def instruction_flags() -> tuple[str, ...]:
     """Return the compiler's options for the instructions that this processor has; none of them: plain C++."""
-    has = processor().instructions
-    return next((flags for name, flags in _LEVELS.items() if name in has), ())
+    level = next((level for level in _LEVELS if level.keys() <= processor().flags), None)
+    return (*level.values(), "-mprfchw", "-mprefer-vector-width=512") if level else ()
 
 
 def build(command: Sequence[str], sources: Sequence[Path], target: Path, *linking: str) -> None:
@@ -61,7 +63,7 @@ def build(command: Sequence[str], sources: Sequence[Path], target: Path, *linkin
     Raises:
         UserError: the compiler fails; its first error is given.
     """
-    sources = sorted(sources, key=lambda source: source.stat().st_size, reverse=True)  # none is left that takes long
+    sources = sorted(sources, key=lambda source: source.stat().st_size, reverse=True)  # what takes longest begins first
     with tempfile.TemporaryDirectory() as folder:
         objects = [os.path.join(folder, f"{source.stem}.o") for source in sources]
         with ThreadPoolExecutor(count_cores()) as pool:

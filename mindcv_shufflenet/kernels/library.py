@@ -28,7 +28,7 @@ _FORGOTTEN = 30 * 24 * 3600.0
 
 @functools.cache
 def library() -> Path | None:
-    """Return the library of kernels, compiled if need be.
+    """Return the path of the library of kernels, compiled if need be.
 
     None where there is none: they are switched off, the platform is another, there is no compiler, or the library
     cannot be compiled or loaded. That is told once.
@@ -47,7 +47,7 @@ def library() -> Path | None:
 
 
 def version() -> str:
-    """Return what tells the library from one of other sources, of another compiler or for other instructions.
+    """Return the name of the library's version, which depends on its sources, its compiler and the instructions.
 
     ``NO_KERNELS`` where there is none.
     """
@@ -56,10 +56,10 @@ def version() -> str:
 
 
 def use_bfloat16(is_wanted: bool) -> bool:
-    """Compute products of numbers that are rounded to bfloat16, in this whole process, or no longer.
+    """Say whether the kernels of this process round to bfloat16 what a product multiplies.
 
     Returns:
-        Whether they are: there is a library, and the processor has AMX.
+        Whether they do: it is wanted, there is a library, and the processor has AMX.
     """
     path = library()
     return path is not None and bool(ctypes.CDLL(str(path)).use_bfloat16(is_wanted))
@@ -72,27 +72,41 @@ def _compiled() -> Path:
         UserError: there is no compiler or it fails, or the library cannot be written.
     """
     compiler = find_compiler()
-    command = [compiler, *FLAGS, *instruction_flags()]
-    version = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
+    options = [*FLAGS, *instruction_flags()]
+    version = subprocess.run([*compiler, "--version"], capture_output=True, check=False).stdout
     sources = sorted(path for path in SOURCE.iterdir() if path.suffix in (".cc", ".h"))
-    names = [*command[1:], processor().machine, *(path.name for path in sources)]
+    names = [*options, processor().machine, *(path.name for path in sources)]
     key = _digest(b"\0".join([version, *(name.encode() for name in names), *(path.read_bytes() for path in sources)]))
     folder = cache_home() / "kernels"
+    _check_folder(folder)
     path = _kept(folder, key)
     if path is None:
         with locked(folder / f"kernels-{key}.so"):  # one process compiles, and the others wait for it
-            path = _kept(folder, key) or _compile(command, sources, folder, key)
+            path = _kept(folder, key) or _compile([*compiler, *options], sources, folder, key)
     with suppress(OSError):  # a cache that is only read
         os.utime(path)
     return path
 
 
-def _kept(folder: Path, key: str) -> Path | None:
-    """Return the library of a key, if there is one and it is whole: a damaged one would end the process that loads it.
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder from which MindSpore loads no library.
 
-    Its name ends in the checksum of its content.
+    Raises:
+        UserError: it is such a folder.
     """
-    found = folder.glob(f"kernels-{key}-*.so")
+    if ":" in str(folder):
+        raise UserError(f"MindSpore loads no library from {folder}, since there is a colon in its name")
+    allowed = os.environ.get("MS_CUSTOM_AOT_WHITE_LIST")
+    if allowed is not None and os.path.realpath(allowed) not in os.path.realpath(folder):
+        raise UserError(f"MS_CUSTOM_AOT_WHITE_LIST={allowed} lets MindSpore load no library from {folder}")
+
+
+def _kept(folder: Path, key: str) -> Path | None:
+    """Return the library of a key, if there is one, it is whole, and nobody else has put it there.
+
+    A damaged one would end the process that loads it. Its name ends in the checksum of its content.
+    """
+    found = (path for path in folder.glob(f"kernels-{key}-*.so") if path.stat().st_uid == os.getuid())
     return next((path for path in found if path.stem.endswith(_digest(path.read_bytes()))), None)
 
 

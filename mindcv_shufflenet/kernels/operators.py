@@ -31,6 +31,9 @@ class Operator(ops.Custom):
         outputs: how many there are.
         bprop: maps inputs, outputs and the gradients of the outputs to those of the inputs.
         moves: whether inputs are changed: moving statistics. It is not merged with an equal call, nor left out.
+
+    Raises:
+        UserError: where MindSpore infers shapes, one of them is open.
     """
 
     def __init__(
@@ -88,16 +91,21 @@ def _reduced(shape: Shape, stride: int) -> Shape:
 # The functions ``bprop`` below map the inputs of an operator, its outputs and their gradients to the gradients of the
 # inputs. MindSpore compiles them, and takes no other form: one argument for each input. A loop over the inputs in the
 # place of these lists would take five times as long to compile.
-@functools.cache
-def norm() -> Operator:
-    """``(x, norm) -> (y, statistics)``: BatchNorm and activation."""
-    gradient = _gradient("norm_gradient", 0, 2, 2)
+def _of_norm(symbol: str, shapes: Callable[..., Any]) -> Operator:
+    """Return an operator ``(x, norm) -> (y, statistics)``."""
+    gradient = _gradient(f"{symbol}_gradient", 0, 2, 2)
 
     def bprop(x, s, g, b, m, v, out, dout):
         dx, dg, db = gradient(x, s, g, b, out[1], dout[0])
         return dx, ops.zeros_like(s), dg, db, ops.zeros_like(m), ops.zeros_like(v)
 
-    return Operator("norm", lambda x, *_: (x, (2, x[1])), 2, bprop, moves=True)
+    return Operator(symbol, shapes, 2, bprop, moves=True)
+
+
+@functools.cache
+def norm() -> Operator:
+    """``(x, norm) -> (y, statistics)``: BatchNorm and activation."""
+    return _of_norm("norm", lambda x, *_: (x, (2, x[1])))
 
 
 @functools.cache
@@ -106,13 +114,7 @@ def norm_max_pool(padding: str) -> Operator:
 
     ``padding`` is that of ``layers.max_pool``.
     """
-    gradient = _gradient(f"norm_max_pool_{padding}_gradient", 0, 2, 2)
-
-    def bprop(x, s, g, b, m, v, out, dout):
-        dx, dg, db = gradient(x, s, g, b, out[1], dout[0])
-        return dx, ops.zeros_like(s), dg, db, ops.zeros_like(m), ops.zeros_like(v)
-
-    return Operator(f"norm_max_pool_{padding}", lambda x, *_: (_reduced(x, 2), (2, x[1])), 2, bprop, moves=True)
+    return _of_norm(f"norm_max_pool_{padding}", lambda x, *_: (_reduced(x, 2), (2, x[1])))
 
 
 @functools.cache

@@ -33,10 +33,11 @@ class FeatureInfo(NamedTuple):
 
 
 def unfuse(network: nn.Cell) -> nn.Cell:
-    """Let MindSpore's own operators compute a network: mixed precision, statistics over ranks, hooks, dynamic shapes.
+    """Let MindSpore's own operators compute a network, as mixed precision, hooks or open shapes need it.
 
     Args:
-        network: changed in place, and compiled anew at its next call; what ``ms.jit`` has compiled of it stays.
+        network: changed in place, and compiled anew at its next call. What is compiled already of a cell or a function
+            around it, as a training step or by ``ms.jit``, stays.
 
     Returns:
         The network.
@@ -45,9 +46,12 @@ def unfuse(network: nn.Cell) -> nn.Cell:
         cell.compile_cache.clear()  # a graph that is compiled already holds the cells that were there
         if isinstance(cell, nn.SequentialCell):
             cell.cell_list = [*cell.cells()]
-        for name in ("computed_stages", "computed_last", "computed"):
-            if hasattr(cell, name):
-                setattr(cell, name, ())
+        if isinstance(cell, Network | FeatureExtractor):
+            cell.computed_stages = ()
+        if isinstance(cell, Network):
+            cell.computed_last = ()
+        elif isinstance(cell, ResidualBlock):
+            cell.computed = ()
     return network
 
 
@@ -61,11 +65,16 @@ class Fusible(nn.Cell):
             unfuse(self)
         super().set_inputs(*inputs, **named)
 
-    def check_names(self) -> None:
-        """Check the parameters' names: MindSpore does when it compiles. A file that it writes is without kernels."""
-        if self.compile_phase.startswith("export"):
+    @property
+    def compile_phase(self) -> str:
+        """What MindSpore compiles the network for. It sets this in a cell and all cells inside it."""
+        return super().compile_phase
+
+    @compile_phase.setter
+    def compile_phase(self, phase: str) -> None:
+        if phase.startswith("export"):  # the file has to run where this package is not
             unfuse(self)
-        super().check_names()
+        nn.Cell.compile_phase.fset(self, phase)
 
 
 class Network(Fusible):

@@ -21,7 +21,7 @@ from mindcv_shufflenet.runtime.precision import mixed_precision
 
 Predicate = Callable[[nn.Cell], bool]
 
-_KERNELS = (3, 5, 7)
+_KERNEL_SIZES = (3, 5, 7)
 # The most channels that the kernel of a first convolution takes.
 _FEW = 4
 
@@ -40,15 +40,17 @@ def _is_conv(cell: nn.Cell, sizes: Sequence[int], strides: Sequence[int]) -> boo
         return False
     (size, width), (stride, step) = cell.kernel_size, cell.stride
     keeps_size = cell.pad_mode == "pad" and cell.padding in (size // 2, (size // 2,) * 4)
-    return size == width and stride == step and size in sizes and stride in strides and (keeps_size or size == 1)
+    if cell.pad_mode != "pad":
+        keeps_size = size == 1
+    return size == width and stride == step and size in sizes and stride in strides and keeps_size
 
 
 def _is_depthwise(cell: nn.Cell) -> bool:
-    return _is_conv(cell, _KERNELS, (1, 2)) and cell.group == cell.in_channels == cell.out_channels
+    return _is_conv(cell, _KERNEL_SIZES, (1, 2)) and cell.group == cell.in_channels == cell.out_channels
 
 
 def _is_first(cell: nn.Cell) -> bool:
-    return _is_conv(cell, _KERNELS, (1, 2)) and cell.group == 1 and cell.in_channels <= _FEW
+    return _is_conv(cell, _KERNEL_SIZES, (1, 2)) and cell.group == 1 and cell.in_channels <= _FEW
 
 
 def _is_pointwise(cell: nn.Cell) -> bool:
@@ -104,10 +106,12 @@ def fuse(network: nn.Cell) -> nn.Cell:
     """Let the kernels compute what they can of a network, if this is a CPU and there are kernels (:func:`library`).
 
     :func:`create_model` does so. Parameters and their names stay. The cells that a kernel stands for are not called, so
-    hooks on them are not either.
+    hooks on them are not either. Whoever exchanges a cell of the network calls this function again: the kernels hold
+    the cells that were there.
 
     Args:
-        network: changed in place, and compiled anew at its next call; what ``ms.jit`` has compiled of it stays.
+        network: changed in place, and compiled anew at its next call. What is compiled already of a cell or a function
+            around it, as a training step or by ``ms.jit``, stays.
 
     Returns:
         The network.
@@ -180,5 +184,9 @@ def _whole(block: shufflenet_v2.Block) -> Chain:
     """Return the kernel that computes a whole block of ShuffleNetV2, if there is one."""
     parts = [*block.branch_main.cells()]
     if block.branch_proj is not None or not block.is_plain or not _fits(_BLOCK, parts):
+        return ()
+    first, activation, second, last = parts[0], parts[2], parts[5], parts[7]
+    numbers = {kernels.activation_number(activation), kernels.activation_number(last)}
+    if len(numbers) > 1 or (first.group, second.group) != (1, 1):
         return ()
     return (kernels.ShuffleBlock("megvii" if block.shuffle_first else "torchvision", *parts),)

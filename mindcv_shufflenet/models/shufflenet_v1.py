@@ -27,9 +27,6 @@ class Block(ResidualBlock):
         stride: 1 or 2.
         groups: of the first 1x1 convolution and of the second.
         plan: of the network.
-
-    Attributes:
-        computed: cells that compute the same as the main branch, where there are such (``fusion.py``).
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, groups: tuple[int, int], plan: Plan) -> None:
@@ -57,7 +54,6 @@ class Block(ResidualBlock):
             self.main: Chain = (self.branch_main_1, self.shuffle, depthwise, norm1, conv, norm2)
         else:
             self.main = (self.branch_main_1, depthwise, norm1, self.shuffle, conv, norm2)
-        self.computed: Chain = ()
 
     def construct(self, x: Tensor, path: Tensor | None = None) -> Tensor:
         """Map ``[N, in_channels, H, W]`` to ``[N, out_channels, H / stride, W / stride]``."""

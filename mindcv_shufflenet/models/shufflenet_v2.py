@@ -10,7 +10,7 @@ from mindspore.common.initializer import Normal
 from mindcv_shufflenet.families.base import Plan
 from mindcv_shufflenet.families.shufflenet_v2 import SE_REDUCTION
 from mindcv_shufflenet.models import layers
-from mindcv_shufflenet.models.base import Chain, Network, run
+from mindcv_shufflenet.models.base import Network, run
 from mindcv_shufflenet.models.stochastic_depth import ResidualBlock, add_branch
 
 
@@ -51,9 +51,6 @@ class Block(ResidualBlock):
         residual: then add what the main branch has read, where the block keeps the shape.
         kernel: of the depthwise convolutions.
         epsilon: of the BatchNorms.
-
-    Attributes:
-        computed: one cell that computes all of the block, where there is one (``fusion.py``).
     """
 
     def __init__(
@@ -102,7 +99,6 @@ class Block(ResidualBlock):
         self.se = SqueezeExcitation(main_out) if se else None
         self.is_residual = residual and keeps_shape
         self.is_plain = not se and not self.is_residual
-        self.computed: Chain = ()
 
     def construct(self, x: Tensor, path: Tensor | None = None) -> Tensor:
         """Map ``[N, in_channels, H, W]`` to ``[N, out_channels, H / stride, W / stride]``."""

@@ -18,9 +18,11 @@ class ResidualBlock(nn.Cell):
 
     Attributes:
         is_residual: whether this block does.
+        computed: cells that compute the block, or its main branch, in fewer steps (``fusion.py``); empty: none do.
     """
 
     is_residual = False
+    computed: tuple[nn.Cell, ...] = ()
 
 
 def add_branch(shortcut: Tensor, branch: Tensor, path: Tensor | None) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from mindcv_shufflenet.parallel.group import current
-from mindcv_shufflenet.parallel.shared_memory import share
+from mindcv_shufflenet.parallel.shared_memory import open_shared_sum
 
 # Adds up an array of each rank inside a graph: [N] float32 -> [N] float32, the same on all ranks.
 AddUp = Callable[[Tensor], Tensor]
@@ -130,7 +130,7 @@ class AllRanks(nn.Cell):
 
 
 def create_reduce(parameters: Sequence[Parameter], statistics: Sequence[Parameter], device: str, ranks: int) -> nn.Cell:
-    """Return what makes the gradients and figures of one rank those of all ranks.
+    """Return what makes the gradients and figures of one rank those of all ranks; all ranks call this together.
 
     Args:
         parameters: those of the network that have gradients.
@@ -142,7 +142,7 @@ def create_reduce(parameters: Sequence[Parameter], statistics: Sequence[Paramete
         return OneRank()
     numbers = sum(parameter.size for parameter in (*parameters, *statistics)) + _FIGURES
     on_cpu = device == "CPU"
-    shared = share(current(), numbers) if on_cpu else None
+    shared = open_shared_sum(current(), numbers) if on_cpu else None
     return AllRanks(
         parameters,
         statistics,

@@ -3,7 +3,6 @@
 MindSpore sends what ranks on a CPU add up over loopback TCP, which takes ten times as long.
 """
 
-import contextlib
 import mmap
 import os
 import secrets
@@ -12,6 +11,9 @@ from typing import Any
 import numpy as np
 
 from mindcv_shufflenet.parallel.group import Group
+
+# Bytes by which the memory is known.
+_MARK = 16
 
 
 class SharedSum:
@@ -32,7 +34,10 @@ class SharedSum:
         self.total, *self.given = np.frombuffer(memory, np.float32).reshape(world.size + 1, numbers)
 
     def add_up(self, x: np.ndarray) -> np.ndarray:
-        """Return the sum of ``x``, ``[numbers] float32``; it holds until the next call."""
+        """Return the sum of ``x``, ``[numbers] float32``, which holds until the next call.
+
+        All ranks call this together, and wait for one another.
+        """
         self.given[self.group.world.rank][:] = x
         self.group.barrier()
         own = self.total[self.part]
@@ -43,36 +48,44 @@ class SharedSum:
         return self.total
 
 
-def share(group: Group, numbers: int) -> SharedSum | None:
-    """Return the sum over the ranks of arrays ``[numbers] float32``; all ranks call it.
+def open_shared_sum(group: Group, numbers: int) -> SharedSum | None:
+    """Return the sum over the ranks of arrays ``[numbers] float32``; all ranks call this together.
 
-    None on every rank where they are on several hosts, or one of them cannot reach the memory of rank 0: they may have
-    the same name of a host in containers of their own.
+    None on every rank where they are on several hosts, or have no memory that all of them reach. Ranks in containers of
+    their own, which may have one host name, do not reach it.
     """
-    if len({*group.hosts}) > 1 or not hasattr(os, "memfd_create"):
+    if len({*group.hosts}) > 1:
         return None
-    file = os.memfd_create("mindcv_shufflenet") if group.is_first else None  # it ends with the processes
-    try:
-        memory = _reach(group, 4 * numbers * (group.world.size + 1), file)
-        reached = all(group.gather(memory is not None))
-    finally:
-        if file is not None:
-            os.close(file)
+    size = 4 * numbers * (group.world.size + 1)
+    memory, told = _create(size) if group.is_first else (None, None)
+    told = group.gather(told)[0]
+    if told and not group.is_first:
+        memory = _reach(size, **told)
+    reached = all(group.gather(memory is not None))
     return SharedSum(group, numbers, memory) if reached and memory is not None else None
 
 
-def _reach(group: Group, size: int, file: int | None) -> mmap.mmap | None:
-    """Return the memory of rank 0, which has a file of it; None if it cannot be reached."""
-    mark = secrets.token_bytes(16)
-    memory = None
-    told: Any = None
-    if file is not None:
-        os.ftruncate(file, max(size, len(mark)))
+def _create(size: int) -> tuple[mmap.mmap | None, dict[str, Any] | None]:
+    """Return new memory of so many bytes, and what the other ranks find it by; None twice if there is none.
+
+    It ends with the processes that hold it.
+    """
+    try:
+        file = os.memfd_create("mindcv_shufflenet")
+        os.ftruncate(file, size)
         memory = mmap.mmap(file, size)
-        memory[: len(mark)] = mark
-        told = [f"/proc/{os.getpid()}/fd/{file}", mark.hex()]
-    path, expected = group.gather(told)[0]
-    if memory is None:
-        with contextlib.suppress(OSError, ValueError), open(path, "r+b") as other:
-            memory = mmap.mmap(other.fileno(), size)
-    return memory if memory is not None and memory[: len(mark)].hex() == expected else None
+    except (AttributeError, OSError):  # no Linux, or no memory
+        return None, None
+    mark = secrets.token_bytes(_MARK)
+    memory[:_MARK] = mark
+    return memory, {"path": f"/proc/{os.getpid()}/fd/{file}", "mark": mark.hex()}
+
+
+def _reach(size: int, path: str, mark: str) -> mmap.mmap | None:
+    """Return the memory of rank 0, which begins with its mark; None if it cannot be reached."""
+    try:
+        with open(path, "r+b") as file:
+            memory = mmap.mmap(file.fileno(), size)
+    except (OSError, ValueError):
+        return None
+    return memory if memory[:_MARK].hex() == mark else None

@@ -27,11 +27,13 @@ class Processor(NamedTuple):
         name: as the machine tells it.
         instructions: names of the sets among ``AVX2``, ``AVX-512``, ``AVX512-VNNI``, ... that it has.
         machine: the kind of processor, such as ``x86_64``.
+        flags: all that it has, as Linux spells them.
     """
 
     name: str
     instructions: tuple[str, ...]
     machine: str = ""
+    flags: frozenset[str] = frozenset()
 
     @property
     def target(self) -> str:
@@ -55,6 +57,6 @@ def parse_processor(text: str, machine: str) -> Processor:
     """Return the processor that the text of ``/proc/cpuinfo`` describes, on a kind of machine."""
     name = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
     flags = re.search(r"^(?:flags|Features)\s*: (.+)$", text, re.MULTILINE)
-    has = flags[1].split() if flags else []
+    has = frozenset(flags[1].split() if flags else ())
     instructions = tuple(title for flag, title in _INSTRUCTIONS.items() if flag in has)
-    return Processor(name[1].strip() if name else platform.processor() or machine, instructions, machine)
+    return Processor(name[1].strip() if name else platform.processor() or machine, instructions, machine, has)

@@ -77,7 +77,13 @@ def test_switched_off(run: Run, tmp_path: Path) -> None:
 
 
 def test_no_compiler(run: Run, tmp_path: Path) -> None:
-    check_left_out(run(PATH=str(tmp_path), CXX="none"), "install g++")
+    check_left_out(run(PATH=str(tmp_path), CXX=""), "install g++")
+    check_left_out(run(CXX="none -O1"), "no compiler none", "CXX")
+
+
+def test_a_folder_from_which_mindspore_loads_nothing(run: Run, tmp_path: Path) -> None:
+    check_left_out(run(MINDCV_SHUFFLENET_HOME=str(tmp_path / "a:b")), "colon", "a:b")
+    check_left_out(run(MS_CUSTOM_AOT_WHITE_LIST="/elsewhere"), "MS_CUSTOM_AOT_WHITE_LIST=/elsewhere")
 
 
 def test_another_platform(run: Run) -> None:

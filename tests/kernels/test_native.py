@@ -27,7 +27,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
 
     def run(*flags: str, checks: Sequence[str] = ()) -> bytes:
         path = tmp_path_factory.mktemp("native") / "checks"
-        build([compiler, *FLAGS, *QUICK, *flags], sources, path)
+        build([*compiler, *FLAGS, *QUICK, *flags], sources, path)
         done = subprocess.run([str(path), *checks], capture_output=True, timeout=100)
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout

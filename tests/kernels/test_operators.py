@@ -32,7 +32,7 @@ class Draw:
     def __call__(self, *shape: int, scale: float = 1.0) -> np.ndarray:
         return (self.rng.standard_normal(shape) * scale).astype(np.float32)
 
-    def norm(self, channels: int) -> tuple[np.ndarray, ...]:
+    def norm(self, channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Gamma, beta, moving mean and moving variance."""
         return np.abs(self(channels)) + 0.5, self(channels), self(channels, scale=0.1), np.abs(self(channels)) + 0.5
 
@@ -88,20 +88,22 @@ def test_norm(shape: Shape, activation: int, is_training: bool) -> None:
 
 
 @some
-@given(shapes, kernel_sizes, strides, activations)
-@example((1, 1, 1, 1), 7, 2, 1)
-@example((2, 2, 33, 18), 3, 2, 0)
-def test_depthwise_norm(shape: Shape, kernel: int, stride: int, activation: int) -> None:
+@given(shapes, kernel_sizes, strides, activations, st.booleans())
+@example((1, 1, 1, 1), 7, 2, 1, False)
+@example((2, 2, 33, 18), 3, 2, 0, True)
+def test_depthwise_norm(shape: Shape, kernel: int, stride: int, activation: int, is_training: bool) -> None:
     draw = Draw()
     x, weight, norm = draw(*shape), draw(shape[1], 1, kernel, kernel), draw.norm(shape[1])
     convolved, convolution_backward = reference.convolution(x.astype(np.float64), weight.astype(np.float64), stride)
-    expected, norm_backward = reference.norm(convolved, norm[0], norm[1], activation, EPSILON)
-    inputs = norm_inputs(norm, activation)
+    fixed = None if is_training else (norm[2], norm[3])
+    expected, norm_backward = reference.norm(convolved, norm[0], norm[1], activation, EPSILON, fixed)
+    inputs = norm_inputs(norm, activation, is_training)
     operator = operators.depthwise_norm(stride)
-    if convolved.size < 8 * shape[1]:
+    if is_training and convolved.size < 8 * shape[1]:
         return  # the variance of a few numbers may be next to 0, and rounding decides then
     check_close(operator(Tensor(x), Tensor(weight), *inputs)[0], expected)
-    check_moved(inputs, norm, convolved)
+    if is_training:
+        check_moved(inputs, norm, convolved)
     dy = draw(*expected.shape)
     found = gradients(operator, (x, weight, *inputs), dy)
     dconvolved, dgamma, dbeta = norm_backward(dy)
@@ -111,29 +113,34 @@ def test_depthwise_norm(shape: Shape, kernel: int, stride: int, activation: int)
 
 
 @some
-@given(shapes, kernel_sizes, strides, activations, activations)
-@example((2, 3, 28, 28), 3, 2, 1, 0)
-def test_norm_depthwise_norm(shape: Shape, kernel: int, stride: int, first: int, second: int) -> None:
+@given(shapes, kernel_sizes, strides, activations, activations, st.booleans())
+@example((2, 3, 28, 28), 3, 2, 1, 0, True)
+@example((1, 1, 1, 1), 5, 1, 4, 2, False)
+def test_norm_depthwise_norm(
+    shape: Shape, kernel: int, stride: int, first: int, second: int, is_training: bool
+) -> None:
     draw = Draw()
     x, weight = draw(*shape), draw(shape[1], 1, kernel, kernel)
     before, after = draw.norm(shape[1]), draw.norm(shape[1])
-    normed, before_backward = reference.norm(x.astype(np.float64), before[0], before[1], first, EPSILON)
+    fixed = (None, None) if is_training else (before[2:], after[2:])
+    normed, before_backward = reference.norm(x.astype(np.float64), before[0], before[1], first, EPSILON, fixed[0])
     convolved, convolution_backward = reference.convolution(normed, weight.astype(np.float64), stride)
-    expected, after_backward = reference.norm(convolved, after[0], after[1], second, EPSILON)
-    if convolved.size < 8 * shape[1]:
+    expected, after_backward = reference.norm(convolved, after[0], after[1], second, EPSILON, fixed[1])
+    if is_training and convolved.size < 8 * shape[1]:
         return
-    inputs_before, inputs_after = norm_inputs(before, first), norm_inputs(after, second)
+    inputs_before, inputs_after = norm_inputs(before, first, is_training), norm_inputs(after, second, is_training)
     operator = operators.norm_depthwise_norm(stride)
     check_close(operator(Tensor(x), *inputs_before, Tensor(weight), *inputs_after)[0], expected)
-    check_moved(inputs_before, before, x.astype(np.float64))
-    check_moved(inputs_after, after, convolved)
+    if is_training:
+        check_moved(inputs_before, before, x.astype(np.float64))
+        check_moved(inputs_after, after, convolved)
     dy = draw(*expected.shape)
     found = gradients(operator, (x, *inputs_before, weight, *inputs_after), dy)
     dconvolved, *dafter = after_backward(dy)
     dnormed, dweight = convolution_backward(dconvolved)
     dx, *dbefore = before_backward(dnormed)
     for position, gradient in zip((0, 2, 3, 6, 8, 9), (dx, *dbefore, dweight, *dafter), strict=True):
-        check_close(found[position], gradient, np.abs(dweight).max() * 0.1)
+        check_close(found[position], gradient, np.abs(dweight).max() * 0.1)  # some are 0 by nature
 
 
 @some
@@ -166,20 +173,23 @@ def test_convolution(batch: int, channels: int, outputs: int, size: int, kernel:
 
 
 @some
-@given(shapes, st.sampled_from(("same", "pad")))
-@example((2, 3, 32, 32), "same")
-@example((1, 1, 8, 7), "pad")
-def test_norm_max_pool(shape: Shape, padding: str) -> None:
+@given(shapes, st.sampled_from(("same", "pad")), st.booleans())
+@example((2, 3, 32, 32), "same", True)
+@example((1, 1, 8, 7), "pad", True)
+@example((1, 1, 1, 1), "pad", False)
+def test_norm_max_pool(shape: Shape, padding: str, is_training: bool) -> None:
     draw = Draw()
     x, norm = draw(*shape), draw.norm(shape[1])
-    normed, norm_backward = reference.norm(x.astype(np.float64), norm[0], norm[1], operators.RELU, EPSILON)
+    fixed = None if is_training else (norm[2], norm[3])
+    normed, norm_backward = reference.norm(x.astype(np.float64), norm[0], norm[1], operators.RELU, EPSILON, fixed)
     expected, pool_backward = reference.max_pool(normed, padding)
-    if x.size < 8 * shape[1]:
+    if is_training and x.size < 8 * shape[1]:
         return
-    inputs = norm_inputs(norm, operators.RELU)
+    inputs = norm_inputs(norm, operators.RELU, is_training)
     operator = operators.norm_max_pool(padding)
     check_close(operator(Tensor(x), *inputs)[0], expected)
-    check_moved(inputs, norm, x.astype(np.float64))
+    if is_training:
+        check_moved(inputs, norm, x.astype(np.float64))
     dy = draw(*expected.shape)
     found = gradients(operator, (x, *inputs), dy)
     for position, gradient in zip((0, 2, 3), norm_backward(pool_backward(dy)), strict=True):

@@ -13,7 +13,7 @@ from mindspore import Tensor, nn
 from mindcv_shufflenet.kernels import cells
 from mindcv_shufflenet.kernels.library import library
 from mindcv_shufflenet.models.base import unfuse
-from mindcv_shufflenet.models.batch_norm import freeze_statistics, moving_norms
+from mindcv_shufflenet.models.batch_norm import freeze_statistics, moving_norms, moving_statistics
 from mindcv_shufflenet.models.fusion import fuse, in_precision
 from mindcv_shufflenet.models.registry import build
 from mindcv_shufflenet.parallel.sync_batch_norm import synchronise_batch_norm
@@ -78,6 +78,9 @@ def test_kernels_compute_what_the_cells_do(options: dict[str, Any]) -> None:
         network(Tensor(images())).asnumpy(), expected, rtol=0, atol=1e-4 * np.abs(expected).max()
     )
     assert losses(network, 2) == pytest.approx(losses(stock, 2), rel=2e-3)
+    for found, parameter in zip(moving_statistics(network), moving_statistics(stock), strict=True):
+        expected = parameter.asnumpy()
+        np.testing.assert_allclose(found.asnumpy(), expected, rtol=0, atol=5e-3 * np.abs(expected).max())
 
 
 def test_which_kernels_compute_a_network() -> None:
@@ -86,6 +89,16 @@ def test_which_kernels_compute_a_network() -> None:
     assert (found["ShuffleBlock"], found["NormMaxPool"], found["NormDepthwiseNorm"] >= 3) == (13, 1, True)
     assert not kernels_of(unfuse(network))
     assert kernels_of(fuse(network)) == found
+
+
+def test_cells_that_a_kernel_would_compute_otherwise_are_left_to_themselves() -> None:
+    network = build("shufflenet_v2_x0_5", stem="cifar")
+    whole = kernels_of(fuse(network))["ShuffleBlock"]
+    network.features[1].branch_main[7] = nn.LeakyReLU(0.1)  # its kernel has one activation for both
+    network.features[2].branch_main[0] = nn.Conv2d(24, 24, 1, group=2)
+    assert kernels_of(fuse(network))["ShuffleBlock"] == whole - 2
+    padded = nn.SequentialCell(nn.Conv2d(2, 2, 1, pad_mode="pad", padding=1), nn.Conv2d(2, 2, 1))
+    assert [type(cell).__name__ for cell in fuse(padded).cell_list] == ["Conv2d", "Pointwise"]
 
 
 def test_a_norm_over_ranks_or_of_another_kind_is_left_to_its_cell(pynative: None) -> None:

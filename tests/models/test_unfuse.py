@@ -1,5 +1,6 @@
 """Which operators compute a network: the kernels, or MindSpore's own ones, whose cells call their hooks."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,9 @@ def test_an_open_shape_of_a_cell_around_it_says_what_to_do() -> None:
         network(images())
 
 
-def test_a_file_of_mindspore_is_without_kernels(tmp_path: Path) -> None:
-    network = create_model(MODEL, **OPTIONS).set_train(False)
+@pytest.mark.parametrize("around", [lambda network: network, Wrapped])
+def test_a_file_of_mindspore_is_without_kernels(tmp_path: Path, around: Callable[[nn.Cell], nn.Cell]) -> None:
+    network = around(create_model(MODEL, **OPTIONS).set_train(False))
     ms.export(network, OPEN, file_name=str(tmp_path / "network"), file_format="MINDIR")
     assert str(library()).encode() not in (tmp_path / "network.mindir").read_bytes()
     loaded = nn.GraphCell(ms.load(str(tmp_path / "network.mindir")))

@@ -198,9 +198,9 @@ def test_failures_are_summed_up_by_what_they_say() -> None:
 
 SUM = """
 import numpy as np
-from mindcv_shufflenet.parallel.shared_memory import share
+from mindcv_shufflenet.parallel.shared_memory import open_shared_sum
 {before}
-add_up = share(group, 7)
+add_up = open_shared_sum(group, 7)
 print(None if add_up is None else [add_up.add_up(np.arange(7, dtype=np.float32) * (rank + i)).tolist() for i in (1, 2)])
 """
 
@@ -215,6 +215,7 @@ def test_ranks_add_up_in_shared_memory(launch: Launch) -> None:
     [
         "group.hosts = ['a', 'b']",
         "import os; os.getpid = lambda: 2**22 + 1",  # another container has other processes
+        "import os; del os.memfd_create",
     ],
 )
 def test_ranks_that_share_no_memory_do_without(launch: Launch, before: str) -> None:

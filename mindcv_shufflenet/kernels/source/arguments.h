@@ -20,20 +20,12 @@ struct Arguments {
     std::int64_t** shapes;
     const char** types;
 
-    // Asks for large pages where the tensors lie.
-    void use_pages() const {
-        for (int number = 0; number < count; ++number) {
-            Index floats = 1;
-            for (int axis = 0; axis < ranks[number]; ++axis) floats *= shapes[number][axis];
-            use_large_pages(tensor(number), floats);
-        }
-    }
-
     float* tensor(int number) const { return static_cast<float*>(data[number]); }
     Index size(int number, int axis) const { return shapes[number][axis]; }
 
     // Whether all are float32 tensors, not empty, of these shapes. A word stands for a tensor, with a sign for each axis:
     // a digit is its size, and axes of the same letter have the same size.
+    // They get large pages then.
     bool have(std::string_view words) const {
         Index sizes[128] = {};
         for (char digit = '1'; digit <= '9'; ++digit) sizes[static_cast<int>(digit)] = digit - '0';
@@ -44,10 +36,20 @@ struct Arguments {
             if (number == count || !has(number, word, sizes)) return false;
             ++number;
         }
-        return number == count;
+        if (number != count) return false;
+        use_pages();
+        return true;
     }
 
 private:
+    void use_pages() const {
+        for (int number = 0; number < count; ++number) {
+            Index floats = 1;
+            for (int axis = 0; axis < ranks[number]; ++axis) floats *= shapes[number][axis];
+            use_large_pages(tensor(number), floats);
+        }
+    }
+
     // The same of one tensor; the sizes of letters that are new are kept.
     bool has(int number, std::string_view word, Index* sizes) const {
         if (ranks[number] != static_cast<int>(word.size()) || std::strcmp(types[number], "float32") != 0) return false;
@@ -70,7 +72,6 @@ private:
                                                                std::int64_t** shapes, const char** types, void*, \
                                                                void*) {                                          \
         const Arguments arguments{count, data, ranks, shapes, types};                                            \
-        arguments.use_pages();                                                                                   \
         return name##_of(arguments);                                                                             \
     }                                                                                                            \
     static int name##_of(const Arguments& arguments)

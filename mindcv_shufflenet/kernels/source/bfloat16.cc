@@ -3,7 +3,7 @@
 #include <atomic>
 
 #include "columns.h"
-#include "pool.h"
+#include "threads.h"
 
 #if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AVX512BF16__)
 #include <immintrin.h>
@@ -38,6 +38,7 @@ public:
             std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
             std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
         } shapes;
+        asm volatile("" ::"r"(&shapes) : "memory");  // some compilers believe that it reads the first bytes alone
         _tile_loadconfig(&shapes);
     }
     ~Tiles() { _tile_release(); }
@@ -54,6 +55,7 @@ __m512i rounded(const float* first, const float* second) {
 // further on. Tiles of `b` are packed, the depth within.
 void multiply_square(const Half* a, Index a_step, Index a_bytes, Index a_next, const Half* b, Index b_next, Index depth,
                      float* sums) {
+    asm volatile("" ::: "memory");  // the tiles are written before they are loaded, which some compilers do not know
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);

@@ -1,7 +1,8 @@
 // Memory between the steps of an operator, kept from one call to the next: fresh pages cost more than what is computed.
-// Nobody waits for what is kept: another thread may hold it, in a forked process for ever.
+// Whoever finds the lock taken allocates new memory instead of waiting: after a fork, who holds it may not exist.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -31,7 +32,7 @@ private:
         Index size = 0;
     };
 
-    // Takes the smallest that is kept and large enough.
+    // Takes the smallest that is kept and large enough. If none is, the largest is given back: a new one takes its place.
     bool take(Index floats) {
         const std::unique_lock<std::mutex> lock(mutex(), std::try_to_lock);
         if (!lock) return false;
@@ -39,7 +40,11 @@ private:
         std::size_t best = kept.size();
         for (std::size_t i = 0; i < kept.size(); ++i)
             if (kept[i].size >= floats && (best == kept.size() || kept[i].size < kept[best].size)) best = i;
-        if (best == kept.size()) return false;
+        if (best == kept.size()) {
+            const auto largest = std::ranges::max_element(kept, {}, &Memory::size);
+            if (largest != kept.end()) kept.erase(largest);
+            return false;
+        }
         memory_ = std::move(kept[best]);
         kept.erase(kept.begin() + static_cast<std::ptrdiff_t>(best));
         return true;

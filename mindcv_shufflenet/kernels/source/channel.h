@@ -37,71 +37,64 @@ int with_kernel(Index kernel, Visit&& visit) {
     }
 }
 
-// Measures a channel if its BatchNorm is in training, and returns what that makes of it.
-inline Affine measure(const Maps& x, const Norm& norm, Index c) {
-    Moments moments{x.plane(0, c)[0]};
-    if (norm.settings.is_training)
-        over_images({{x, c}}, [&](Index n) { moments.add(x.plane(n, c), x.size()); });
+// Measures a channel if its BatchNorm is in training, and returns what that makes of it. The channel has the same number
+// in the BatchNorm.
+inline Affine measure(const Channel& x, const Norm& norm) {
+    Moments moments{x.plane(0)[0]};
+    if (norm.settings.is_training) over_images({x}, [&](Index n) { moments.add(x.plane(n), x.maps.size()); });
     moments.close();
-    return norm.finish(c, moments, x.count()).affine();
+    return norm.finish(x.number, moments, x.maps.count()).affine();
 }
 
 template <class Activation>
-void apply(const Affine& affine, const Maps& x, Index c, const Maps& y, Index y_channel) {
-    over_images({{x, c}, {y, y_channel}}, [&](Index n) {
-        apply<Activation>(affine, x.plane(n, c), y.plane(n, y_channel), x.size());
-    });
+void apply(const Affine& affine, const Channel& x, const Channel& y) {
+    over_images({x, y}, [&](Index n) { apply<Activation>(affine, x.plane(n), y.plane(n), x.maps.size()); });
 }
 
-// Ends the sums of a BatchNorm's gradient, and writes that of its input; it may take the place of that of the output.
+// Ends the sums of the gradient of channel `c` of a BatchNorm, and writes that of its input; it may take the place of
+// that of the output.
 template <class Activation>
-void write_input_gradient(const Maps& x, Index c, const NormGradient& norm, GradientSums& sums, const Maps& dy,
-                          Index dy_channel, const Maps& dx, Index dx_channel) {
+void write_input_gradient(const Channel& x, const NormGradient& norm, Index c, GradientSums& sums, const Channel& dy,
+                          const Channel& dx) {
     const Normalisation found = norm.found(c);
     sums.close();
     norm.write(c, found, sums);
-    const InputGradient<Activation> gradient(found, sums, norm.numbers(x.count()));
-    over_images({{x, c}, {dy, dy_channel}, {dx, dx_channel}}, [&](Index n) {
-        gradient.write(x.plane(n, c), dy.plane(n, dy_channel), dx.plane(n, dx_channel), x.size());
-    });
+    const InputGradient<Activation> gradient(found, sums, norm.numbers(x.maps.count()));
+    over_images({x, dy, dx}, [&](Index n) { gradient.write(x.plane(n), dy.plane(n), dx.plane(n), x.maps.size()); });
 }
 
-// Writes the gradients of a BatchNorm and its activation.
+// Writes the gradients of channel `c` of a BatchNorm and of its activation.
 template <class Activation>
-void gradient_of_norm(const Maps& x, Index c, const NormGradient& norm, const Maps& dy, Index dy_channel, const Maps& dx,
-                      Index dx_channel) {
+void gradient_of_norm(const Channel& x, const NormGradient& norm, Index c, const Channel& dy, const Channel& dx) {
     const Normalisation found = norm.found(c);
     GradientSums sums;
-    over_images({{x, c}, {dy, dy_channel}}, [&](Index n) {
-        sums.add<Activation>(found, x.plane(n, c), dy.plane(n, dy_channel), x.size());
-    });
-    write_input_gradient<Activation>(x, c, norm, sums, dy, dy_channel, dx, dx_channel);
+    over_images({x, dy}, [&](Index n) { sums.add<Activation>(found, x.plane(n), dy.plane(n), x.maps.size()); });
+    write_input_gradient<Activation>(x, norm, c, sums, dy, dx);
 }
 
 // Convolves a channel; `map` is applied to the input before.
 template <int K, class Map>
-void convolve(const Window& window, const Maps& x, Index c, const float* weights, Map map, const Maps& y,
-              Index y_channel) {
+void convolve(const Window& window, const Channel& x, const float* weights, Map map, const Channel& y) {
     Workspace& work = Workspace::of_thread(window);
-    over_images({{x, c}, {y, y_channel}}, [&](Index n) {
-        spread(window, x.plane(n, c), work.phases.data(), map);
+    over_images({x, y}, [&](Index n) {
+        spread(window, x.plane(n), work.phases.data(), map);
         Depthwise<K>::convolve(window, work.phases.data(), weights, work.outputs.data());
-        narrow(window, work.outputs.data(), y.plane(n, y_channel), Same{});
+        narrow(window, work.outputs.data(), y.plane(n), Same{});
     });
 }
 
 // Writes the gradients of a channel's convolution: of the weights, and of what `map` made of the input.
 template <int K, class Map>
-void convolution_gradient(const Window& window, const Maps& x, Index c, const float* weights, Map map, const Maps& dy,
-                          Index dy_channel, const Maps& dx, Index dx_channel, float* weight_gradient) {
+void convolution_gradient(const Window& window, const Channel& x, const float* weights, Map map, const Channel& dy,
+                          const Channel& dx, float* weight_gradient) {
     Workspace& work = Workspace::of_thread(window);
     Lanes totals[K * K] = {};
-    over_images({{x, c}, {dy, dy_channel}, {dx, dx_channel}}, [&](Index n) {
-        widen(window, dy.plane(n, dy_channel), work.output_gradient.data());
-        spread(window, x.plane(n, c), work.phases.data(), map);
+    over_images({x, dy, dx}, [&](Index n) {
+        widen(window, dy.plane(n), work.output_gradient.data());
+        spread(window, x.plane(n), work.phases.data(), map);
         Depthwise<K>::add_weight_gradient(window, work.phases.data(), work.output_gradient.data(), totals);
         Depthwise<K>::input_gradient(window, work.output_gradient.data(), weights, work.phase_gradient.data());
-        collect(window, work.phase_gradient.data(), dx.plane(n, dx_channel));
+        collect(window, work.phase_gradient.data(), dx.plane(n));
     });
     for (int tap = 0; tap < K * K; ++tap) weight_gradient[tap] = sum(totals[tap]);
 }

@@ -1,9 +1,8 @@
 // A convolution of few channels, such as a network's first: a product of the weights and the phases of planes.h, whose
 // rows are the taps of all channels.
-#include "buffers.h"
 #include "maps.h"
 #include "operators.h"
-#include "pool.h"
+#include "threads.h"
 #include "tile.h"
 
 namespace kernels {
@@ -61,6 +60,7 @@ static int convolution(const Arguments& arguments) {
     });
 }
 
+// MindSpore keeps the shapes that it has inferred by the name of an operator, so each stride has one.
 KERNEL(convolution_1) { return convolution(arguments); }
 KERNEL(convolution_2) { return convolution(arguments); }
 

@@ -3,7 +3,7 @@
 // One thread computes a channel of all images: the statistics in front, the convolution, the statistics behind. What
 // the convolution gives is not kept: the backward pass computes it again.
 #include "channel.h"
-#include "pool.h"
+#include "threads.h"
 
 namespace kernels {
 namespace {
@@ -23,15 +23,16 @@ bool is_known(const Settings& settings) {
 // around all would compile each pair of them.
 void finish(const Maps& y, const Norm& norm, Index c) {
     with_activation(norm.settings, [&]<class Activation>() {
-        apply<Activation>(measure(y, norm, c), y, c, y, c);
+        const Channel channel{y, c};
+        apply<Activation>(measure(channel, norm), channel, channel);
         return 0;
     });
 }
 
-// Writes the gradient of a channel's outputs in their place; `norm` is that of this channel.
-void write_gradient(const Maps& output, const NormGradient& norm, const Maps& dy, Index c) {
+// Writes the gradient of a channel's outputs in their place.
+void write_gradient(const Channel& output, const NormGradient& norm, const Channel& dy) {
     with_activation(norm.settings, [&]<class Activation>() {
-        gradient_of_norm<Activation>(output, 0, norm, dy, c, output, 0);
+        gradient_of_norm<Activation>(output, norm, dy.number, dy, output);
         return 0;
     });
 }
@@ -45,7 +46,7 @@ int depthwise_norm(const Arguments& arguments) {
     if (!fits(window, y) || !is_known(norm.settings)) return kRefused;
     return with_kernel(window.kernel, [&]<int K>() {
         return parallel(x.channels, [&](Index c) {
-            convolve<K>(window, x, c, arguments.tensor(1) + c * K * K, Same{}, y, c);
+            convolve<K>(window, {x, c}, arguments.tensor(1) + c * K * K, Same{}, {y, c});
             finish(y, norm, c);
         });
     });
@@ -62,8 +63,8 @@ int norm_depthwise_norm(const Arguments& arguments) {
     return with_kernel(window.kernel, [&]<int K>() {
         return parallel(x.channels, [&](Index c) {
             with_activation(before.settings, [&]<class Activation>() {
-                const Activated<Activation> map{measure(x, before, c)};
-                convolve<K>(window, x, c, arguments.tensor(6) + c * K * K, map, y, c);
+                const Activated<Activation> map{measure({x, c}, before)};
+                convolve<K>(window, {x, c}, arguments.tensor(6) + c * K * K, map, {y, c});
                 return 0;
             });
             finish(y, after, c);
@@ -73,6 +74,7 @@ int norm_depthwise_norm(const Arguments& arguments) {
 
 }  // namespace
 
+// MindSpore keeps the shapes that it has inferred by the name of an operator, so each stride has one.
 KERNEL(depthwise_norm_1) { return depthwise_norm(arguments); }
 KERNEL(depthwise_norm_2) { return depthwise_norm(arguments); }
 KERNEL(norm_depthwise_norm_1) { return norm_depthwise_norm(arguments); }
@@ -88,10 +90,11 @@ KERNEL(depthwise_norm_gradient) {
     return with_kernel(window.kernel, [&]<int K>() {
         return parallel(x.channels, [&](Index c) {
             const float* const weights = arguments.tensor(1) + c * K * K;
-            const Maps output = own_outputs(dy);
-            convolve<K>(window, x, c, weights, Same{}, output, 0);
-            write_gradient(output, norm.of(c), dy, c);
-            convolution_gradient<K>(window, x, c, weights, Same{}, output, 0, dx, c, arguments.tensor(8) + c * K * K);
+            const Maps outputs = own_outputs(dy);
+            const Channel output{outputs, 0};
+            convolve<K>(window, {x, c}, weights, Same{}, output);
+            write_gradient(output, norm, {dy, c});
+            convolution_gradient<K>(window, {x, c}, weights, Same{}, output, {dx, c}, arguments.tensor(8) + c * K * K);
         });
     });
 }
@@ -107,13 +110,15 @@ KERNEL(norm_depthwise_norm_gradient) {
     return with_kernel(window.kernel, [&]<int K>() {
         return parallel(x.channels, [&](Index c) {
             const float* const weights = arguments.tensor(4) + c * K * K;
-            const Maps output = own_outputs(dy);
+            const Maps outputs = own_outputs(dy);
+            const Channel input{x, c}, output{outputs, 0}, gradient{dx, c};
             with_activation(before.settings, [&]<class First>() {
                 const Activated<First> map{before.found(c).affine()};
-                convolve<K>(window, x, c, weights, map, output, 0);
-                write_gradient(output, after.of(c), dy, c);
-                convolution_gradient<K>(window, x, c, weights, map, output, 0, dx, c, arguments.tensor(14) + c * K * K);
-                gradient_of_norm<First>(x, c, before, dx, c, dx, c);
+                convolve<K>(window, input, weights, map, output);
+                write_gradient(output, after, {dy, c});
+                convolution_gradient<K>(window, input, weights, map, output, gradient,
+                                        arguments.tensor(14) + c * K * K);
+                gradient_of_norm<First>(input, before, c, gradient, gradient);
                 return 0;
             });
         });

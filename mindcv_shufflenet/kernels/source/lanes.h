@@ -22,7 +22,6 @@ inline void store(float* to, Lanes value) { *reinterpret_cast<Unaligned*>(to) = 
 
 inline Lanes fill(float value) { return Lanes{} + value; }
 
-// The sum of all lanes of a vector, each half added to the other.
 // The lanes of a pair of vectors at these places.
 template <int... kPlace, class Vector>
 inline Vector shuffle(Vector a, Vector b) {
@@ -33,6 +32,7 @@ inline Vector shuffle(Vector a, Vector b) {
 #endif
 }
 
+// The sum of all lanes of a vector, each half added to the other.
 template <Index kHalf, class Vector, int... kLane>
 inline float sum(Vector value, std::integer_sequence<int, kLane...> lanes) {
     if constexpr (kHalf == 0)

@@ -36,10 +36,12 @@ struct Maps {
     }
 };
 
-// A channel of all images.
+// One channel of all images.
 struct Channel {
     const Maps& maps;
     Index number;
+
+    float* plane(Index image) const { return maps.plane(image, number); }
 };
 
 // Visits the images one by one. Meanwhile the processor fetches what lies so many floats ahead in the channels that are
@@ -53,8 +55,8 @@ template <class Visit>
     for (Index n = 0; n < maps.images; ++n) {
         if (n + ahead < maps.images)
             for (const Channel& channel : channels) {
-                const float* const plane = channel.maps.plane(n + ahead, channel.number);
-                for (Index x = 0; x < std::min(kAhead, channel.maps.size()); x += kLanes) __builtin_prefetch(plane + x);
+                const float* const plane = channel.plane(n + ahead);
+                for (Index i = 0; i < std::min(kAhead, channel.maps.size()); i += kLanes) __builtin_prefetch(plane + i);
             }
         visit(n);
     }

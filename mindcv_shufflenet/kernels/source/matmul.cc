@@ -2,7 +2,7 @@
 
 #include "bfloat16.h"
 #include "columns.h"
-#include "pool.h"
+#include "threads.h"
 #include "tile.h"
 
 namespace kernels {
@@ -12,7 +12,7 @@ namespace {
 constexpr Index kStrip = 64;
 // Floats from a row of a chunk to the next: rows that lie a power of two apart would share the places in a cache.
 constexpr Index kPitch = kChunk + kLanes;
-// So many items at least does a weight gradient have, if it has so many columns.
+// A weight gradient is divided into at least so many items, if it has the columns for them.
 constexpr Index kItems = 16;
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 #include "maps.h"
 #include "norm.h"
-#include "pool.h"
+#include "threads.h"
 #include "tile.h"
 
 namespace kernels {

@@ -1,6 +1,6 @@
 // BatchNorm with an activation.
 #include "channel.h"
-#include "pool.h"
+#include "threads.h"
 
 namespace kernels {
 
@@ -10,7 +10,7 @@ KERNEL(norm) {
     const Maps x = maps(arguments, 0), y = maps(arguments, 6);
     const Norm norm(arguments, 1, arguments.tensor(7));
     return with_activation(norm.settings, [&]<class Activation>() {
-        return parallel(x.channels, [&](Index c) { apply<Activation>(measure(x, norm, c), x, c, y, c); });
+        return parallel(x.channels, [&](Index c) { apply<Activation>(measure({x, c}, norm), {x, c}, {y, c}); });
     });
 }
 
@@ -20,7 +20,7 @@ KERNEL(norm_gradient) {
     const Maps x = maps(arguments, 0), dy = maps(arguments, 5), dx = maps(arguments, 6);
     const NormGradient norm = norm_gradient_of(arguments, 1, 4, 7);
     return with_activation(norm.settings, [&]<class Activation>() {
-        return parallel(x.channels, [&](Index c) { gradient_of_norm<Activation>(x, c, norm, dy, c, dx, c); });
+        return parallel(x.channels, [&](Index c) { gradient_of_norm<Activation>({x, c}, norm, c, {dy, c}, {dx, c}); });
     });
 }
 

@@ -43,7 +43,7 @@ struct Affine {
     template <class V> V operator()(V x) const { return x * scale + shift; }
 };
 
-// So many numbers at most are added up in float32; the sums of more are added in float64.
+// The plane with which so many numbers are added up in float32 is the last one: the sums are carried on in float64.
 constexpr Index kAddedInFloat = 1 << 16;
 
 // Two sums over planes, in the lanes of several registers.
@@ -83,7 +83,7 @@ private:
     Index added_ = 0;
 };
 
-// The sum of values minus `around`, and of their squares. It is close to their mean, so that nothing cancels.
+// The sum of values minus `around`, and of their squares. It is one of them, so that little cancels.
 struct Moments : Sums {
     float around;
 

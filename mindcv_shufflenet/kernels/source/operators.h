@@ -96,12 +96,6 @@ struct NormGradient {
     float *gamma_gradient, *beta_gradient;
     Index channels;
 
-    // The same, whose channel 0 is this channel.
-    NormGradient of(Index channel) const {
-        return {settings, gamma + channel, beta + channel, statistics + channel, gamma_gradient + channel,
-                beta_gradient + channel, channels};
-    }
-
     Normalisation found(Index channel) const {
         return {statistics[channel], statistics[channels + channel], gamma[channel], beta[channel]};
     }

@@ -6,7 +6,8 @@
 
 namespace kernels {
 
-// Asks the system for large pages where a large tensor lies, once for each page. They come at the first write.
+// Asks the system for large pages where a large tensor lies, and what lies on the same pages; once for each address. They
+// come at the first write.
 void use_large_pages(const float* data, Index floats);
 
 }  // namespace kernels

@@ -13,8 +13,8 @@
 
 namespace kernels {
 
-typedef float Half __attribute__((vector_size(32), aligned(4), may_alias));
-typedef float Quarter __attribute__((vector_size(16), aligned(4), may_alias));
+typedef float Eight __attribute__((vector_size(32), aligned(4), may_alias));
+typedef float Four __attribute__((vector_size(16), aligned(4), may_alias));
 
 // Calls visit.operator()<Vector>(x) so that each element of a row of `width` elements is in a vector at least once.
 template <class Visit>
@@ -23,11 +23,11 @@ inline void over_row(Index width, Visit&& visit) {
         for (Index x = 0; x + kLanes <= width; x += kLanes) visit.template operator()<Unaligned>(x);
         if (width % kLanes) visit.template operator()<Unaligned>(width - kLanes);
     } else if (width >= 8) {
-        visit.template operator()<Half>(0);
-        if (width > 8) visit.template operator()<Half>(width - 8);
+        visit.template operator()<Eight>(0);
+        if (width > 8) visit.template operator()<Eight>(width - 8);
     } else if (width >= 4) {
-        visit.template operator()<Quarter>(0);
-        if (width > 4) visit.template operator()<Quarter>(width - 4);
+        visit.template operator()<Four>(0);
+        if (width > 4) visit.template operator()<Four>(width - 4);
     } else {
         for (Index x = 0; x < width; ++x) visit.template operator()<float>(x);
     }
@@ -61,7 +61,8 @@ struct Same {
 // What is read and written behind a map at most, of a panel of columns.
 constexpr Index kSlack = 3 * kLanes;
 
-// The sizes of a convolution or a pool that keeps the size at stride 1, of stride 1 or 2; `padding` is that above and on the left.
+// The sizes of a convolution or a pool, of stride 1 or 2, that keeps the size at stride 1. `padding` lies above, `left` on
+// the left.
 struct Window {
     Index height, width, kernel, stride;
     Index padding = kernel / 2, left = padding;
@@ -79,8 +80,8 @@ struct Window {
     Index phases() const { return stride * stride * phase; }  // elements of all phases
     Index outputs() const { return margin + round_up(rows * pitch, kLanes) + kSlack; }
 
-    // With stride 2: where pixel x of a row lies from the row of the first phase on, whether an output depends on it, and
-    // how many pairs of pixels one does.
+    // With stride 2: where pixel x of a row lies, from the row of the first phase on; whether an output depends on it; and
+    // on how many pairs of pixels of a row one does.
     Index place(Index x) const { return (x + left) % 2 * phase + (x + left) / 2; }
     bool is_read(Index x) const { return (x + left) / 2 < pitch; }
     Index pairs() const { return std::min(width / 2, pitch - (left + 1) / 2); }
@@ -104,14 +105,13 @@ inline Vector in_turn(Vector a, Vector b, std::integer_sequence<int, kLane...>) 
     return shuffle<(kFirst + kLane) / 2 + kLane % 2 * kCount...>(a, b);
 }
 
-// Moves pixels of a row between the row and its even and odd pixels, as many pairs as there are, in vectors that become
-// shorter; visit(pairs from, number of lanes) for each.
+// Calls visit.operator()<Vector>(i), pair by pair of a row, for each pair once: in vectors that become shorter.
 template <class Visit>
 inline void over_pairs(Index pairs, Visit&& visit) {
     Index i = 0;
     for (; i + kLanes <= pairs; i += kLanes) visit.template operator()<Unaligned>(i);
-    if (i + 8 <= pairs) visit.template operator()<Half>(i), i += 8;
-    if (i + 4 <= pairs) visit.template operator()<Quarter>(i), i += 4;
+    if (i + 8 <= pairs) visit.template operator()<Eight>(i), i += 8;
+    if (i + 4 <= pairs) visit.template operator()<Four>(i), i += 4;
     for (; i < pairs; ++i) visit.template operator()<float>(i);
 }
 

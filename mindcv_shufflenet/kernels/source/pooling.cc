@@ -1,6 +1,6 @@
 // BatchNorm and ReLU in front of a max pool of 3 x 3 pixels with stride 2.
 #include "channel.h"
-#include "pool.h"
+#include "threads.h"
 
 namespace kernels {
 namespace {
@@ -17,6 +17,7 @@ Window window_of(const Maps& x, bool is_same) {
     return {x.height, x.width, kSize, kStride, before(x.height, is_same), before(x.width, is_same)};
 }
 
+// Writes the largest pixel of each window.
 void largest(const Window& window, const float* phases, float* outputs) {
     for (Index i = 0; i < window.used; i += kLanes) {
         Lanes value = load(phases + window.tap(0, 0) + i);
@@ -52,7 +53,7 @@ int norm_max_pool(const Arguments& arguments, bool is_same) {
     if (norm.settings.activation != Relu::kNumber || !fits(window, y)) return kRefused;
     return parallel(x.channels, [&](Index c) {
         Workspace& work = Workspace::of_thread(window);
-        const Activated<Relu> map{measure(x, norm, c)};
+        const Activated<Relu> map{measure({x, c}, norm)};
         over_images({{x, c}, {y, c}}, [&](Index n) {
             spread(window, x.plane(n, c), work.phases.data(), map);
             largest(window, work.phases.data(), work.outputs.data());
@@ -81,9 +82,9 @@ int norm_max_pool_gradient(const Arguments& arguments, bool is_same) {
             add_to_largest(window, work.phases.data(), work.outputs.data(), work.output_gradient.data(),
                            work.phase_gradient.data());
             collect(window, work.phase_gradient.data(), dx.plane(n, c));
-            sums.add<Relu>(found, x.plane(n, c), dx.plane(n, c), x.size());  // as long as both are near
+            sums.add<Relu>(found, x.plane(n, c), dx.plane(n, c), x.size());  // while both are in the cache
         });
-        write_input_gradient<Relu>(x, c, norm, sums, dx, c, dx, c);
+        write_input_gradient<Relu>({x, c}, norm, c, sums, {dx, c}, {dx, c});
     });
 }
 

@@ -9,7 +9,7 @@
 #include "buffers.h"
 #include "channel.h"
 #include "matmul.h"
-#include "pool.h"
+#include "threads.h"
 
 namespace kernels {
 namespace {
@@ -31,10 +31,9 @@ Halves one_behind_the_other(const Maps& x) {
 
 using Split = Halves (*)(const Maps&);
 
-void copy_channel(const Maps& from, const Maps& to, Index c) {
-    over_images({{from, c}, {to, c}}, [&](Index n) {
-        std::memcpy(to.plane(n, c), from.plane(n, c), sizeof(float) * static_cast<std::size_t>(from.size()));
-    });
+void copy_channel(const Channel& from, const Channel& to) {
+    const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(from.maps.size());
+    over_images({from, to}, [&](Index n) { std::memcpy(to.plane(n), from.plane(n), bytes); });
 }
 
 Maps like(const Maps& maps, const Buffer& buffer) {
@@ -65,14 +64,14 @@ int forward(const Arguments& arguments, Split split_in, Split split_out) {
         const Window window = window_of(first, convolved, K);
         return with_activation(norm1.settings, [&]<class Activation>() {
             parallel(channels, [&](Index c) {
-                const Activated<Activation> map{measure(first, norm1, c)};
-                convolve<K>(window, first, c, arguments.tensor(7) + c * K * K, map, convolved, c);
-                middle[static_cast<std::size_t>(c)] = measure(convolved, norm2, c);
+                const Activated<Activation> map{measure({first, c}, norm1)};
+                convolve<K>(window, {first, c}, arguments.tensor(7) + c * K * K, map, {convolved, c});
+                middle[static_cast<std::size_t>(c)] = measure({convolved, c}, norm2);
             });
             multiply(Matrix(arguments.tensor(13), channels, channels), convolved, second, middle.data());
             return parallel(channels, [&](Index c) {
-                apply<Activation>(measure(second, norm3, c), second, c, out.main, c);
-                copy_channel(in.passed, out.passed, c);
+                apply<Activation>(measure({second, c}, norm3), {second, c}, {out.main, c});
+                copy_channel({in.passed, c}, {out.passed, c});
             });
         });
     });
@@ -88,13 +87,8 @@ int backward(const Arguments& arguments, Split split_in, Split split_out) {
     const Halves in = split_in(x), dy = split_out(maps(arguments, 18)),
                  dx = split_in(maps(arguments, 19));
     const Maps first = maps(arguments, 13), second = maps(arguments, 14);
-    const auto norm = [&](int settings, int statistics, int gradient) {
-        return NormGradient{Settings(arguments.tensor(settings)), arguments.tensor(settings + 1),
-                            arguments.tensor(settings + 2),       arguments.tensor(statistics),
-                            arguments.tensor(gradient),           arguments.tensor(gradient + 1),
-                            first.channels};
-    };
-    const NormGradient norm1 = norm(2, 15, 21), norm2 = norm(6, 16, 24), norm3 = norm(10, 17, 27);
+    const NormGradient norm1 = norm_gradient_of(arguments, 2, 15, 21), norm2 = norm_gradient_of(arguments, 6, 16, 24),
+                       norm3 = norm_gradient_of(arguments, 10, 17, 27);
     const Index channels = first.channels;
     if (!is_computed(x, first, norm1.settings, norm2.settings, norm3.settings)) return kRefused;
     const Buffer convolved_buffer(channels * first.count()), gradient_buffer(channels * first.count()),
@@ -106,10 +100,10 @@ int backward(const Arguments& arguments, Split split_in, Split split_out) {
         const Window window = window_of(first, convolved, K);
         return with_activation(norm1.settings, [&]<class Activation>() {
             parallel(channels, [&](Index c) {
-                copy_channel(dy.passed, dx.passed, c);
-                gradient_of_norm<Activation>(second, c, norm3, dy.main, c, gradient, c);
+                copy_channel({dy.passed, c}, {dx.passed, c});
+                gradient_of_norm<Activation>({second, c}, norm3, c, {dy.main, c}, {gradient, c});
                 const Activated<Activation> map{norm1.found(c).affine()};
-                convolve<K>(window, first, c, arguments.tensor(5) + c * K * K, map, convolved, c);
+                convolve<K>(window, {first, c}, arguments.tensor(5) + c * K * K, map, {convolved, c});
                 middle[static_cast<std::size_t>(c)] = norm2.found(c).affine();
             });
             weight_gradient(gradient, convolved, arguments.tensor(26), middle.data());
@@ -117,10 +111,10 @@ int backward(const Arguments& arguments, Split split_in, Split split_out) {
             parallel(channels, [&](Index c) {
                 const float* const weights = arguments.tensor(5) + c * K * K;
                 const Activated<Activation> map{norm1.found(c).affine()};
-                gradient_of_norm<Linear>(convolved, c, norm2, inner, c, inner, c);
-                convolution_gradient<K>(window, first, c, weights, map, inner, c, gradient, c,
+                gradient_of_norm<Linear>({convolved, c}, norm2, c, {inner, c}, {inner, c});
+                convolution_gradient<K>(window, {first, c}, weights, map, {inner, c}, {gradient, c},
                                         arguments.tensor(23) + c * K * K);
-                gradient_of_norm<Activation>(first, c, norm1, gradient, c, gradient, c);
+                gradient_of_norm<Activation>({first, c}, norm1, c, {gradient, c}, {gradient, c});
             });
             weight_gradient(gradient, in.main, arguments.tensor(20));
             multiply(Matrix(arguments.tensor(1), channels, channels).transposed(), gradient, dx.main);

@@ -20,6 +20,7 @@ constexpr Index kRegister = 4, kTileRows = 6, kTileVectors = 2;
 constexpr Index kDotRows = 3, kDotColumns = 4;
 #endif
 constexpr Index kPanel = kTileVectors * kRegister;  // columns that are computed at once
+static_assert(kPanel <= kSlack, "a panel may begin at the last column of a map");
 
 typedef float Register __attribute__((vector_size(kRegister * sizeof(float)), aligned(4), may_alias));
 

@@ -5,7 +5,7 @@
 #include <random>
 #include <sstream>
 
-#include "pool.h"
+#include "threads.h"
 
 namespace checks {
 namespace {

@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "check.h"
-#include "pool.h"
+#include "threads.h"
 
 int main(int count, char** words) {
     kernels::set_threads(3);

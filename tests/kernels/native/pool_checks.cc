@@ -2,7 +2,7 @@
 #include <thread>
 
 #include "check.h"
-#include "pool.h"
+#include "threads.h"
 
 namespace checks {
 namespace {

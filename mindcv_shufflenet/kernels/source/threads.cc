@@ -1,4 +1,4 @@
-#include "pool.h"
+#include "threads.h"
 
 #include <algorithm>
 #include <atomic>
@@ -7,7 +7,8 @@
 namespace kernels {
 namespace {
 
-// How often a thread looks for work before it sleeps, about 50 microseconds: the next operator of a network comes soon.
+// How often a thread looks for work before it sleeps, some tens of microseconds: the next operator of a network comes
+// soon.
 constexpr int kSpins = 2000;
 // How often the caller looks for the last items before it lets other threads of the machine run.
 constexpr int kCallerSpins = 500;
@@ -19,13 +20,16 @@ int requested_threads = 1;
 void pause() {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
 #endif
 }
 
 // A job is open while `ticket` holds its number, in the upper 32 bits, and the next item, in the lower ones. Whoever
 // takes a chunk moves the ticket on by one exchange, which fails if the job is over. So nobody waits for a thread that
-// comes late: the caller waits for the items alone, and the fields of a job change only when all of them are done. So a
-// forked process, which has none of the threads, can use the pool as well: its caller takes all items.
+// comes late: the caller waits for the items alone, and the fields of a job change only when all of them are done. The
+// fields are written behind the ticket that closes the old job: who reads a new field finds the old ticket gone. A forked
+// process, which has none of the threads, can use the pool as well: its caller takes all items.
 class Pool {
 public:
     explicit Pool(int count) : threads_(count) {
@@ -40,11 +44,11 @@ public:
         }
         const std::uint32_t job = job_.load(std::memory_order_relaxed) + 1;
         ticket_.store(number(job, kClosed), std::memory_order_release);
-        count_.store(count, std::memory_order_relaxed);
-        chunk_.store(std::max<Index>(1, count / (threads_ * kChunks)), std::memory_order_relaxed);
-        task_.store(task, std::memory_order_relaxed);
-        context_.store(context, std::memory_order_relaxed);
-        done_.store(0, std::memory_order_relaxed);
+        count_.store(count, std::memory_order_release);
+        chunk_.store(std::max<Index>(1, count / (threads_ * kChunks)), std::memory_order_release);
+        task_.store(task, std::memory_order_release);
+        context_.store(context, std::memory_order_release);
+        done_.store(0, std::memory_order_release);
         ticket_.store(number(job, 0), std::memory_order_release);
         job_.store(job, std::memory_order_release);
         job_.notify_all();
@@ -83,11 +87,11 @@ private:
         std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
         while (static_cast<std::uint32_t>(ticket >> 32) == job) {
             const Index begin = static_cast<Index>(ticket & 0xFFFFFFFF);
-            const Index count = count_.load(std::memory_order_relaxed);
+            const Index count = count_.load(std::memory_order_acquire);
             if (begin >= count) return;
-            const Index end = std::min(count, begin + chunk_.load(std::memory_order_relaxed));
-            const auto task = task_.load(std::memory_order_relaxed);
-            void* const context = context_.load(std::memory_order_relaxed);
+            const Index end = std::min(count, begin + chunk_.load(std::memory_order_acquire));
+            const auto task = task_.load(std::memory_order_acquire);
+            void* const context = context_.load(std::memory_order_acquire);
             if (!ticket_.compare_exchange_weak(ticket, number(job, end), std::memory_order_acq_rel)) continue;
             for (Index item = begin; item < end; ++item) task(context, item);
             done_.fetch_add(end - begin, std::memory_order_acq_rel);
