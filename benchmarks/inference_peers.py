@@ -34,6 +34,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")  # MindSpore and onnx share it
 os.environ.setdefault("GLOG_v", "4")
+from mindcv_networks import mindcv_network
 from peer_files import SAME_WEIGHTS, Files, our_network
 
 from mindcv_shufflenet.deploy.speed.worker import Worker, serve
@@ -69,13 +70,7 @@ def run_mindspore(folder: Path, model: str, project: str) -> Forward:
 
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device("CPU")
-    if project == "ours":
-        network = our_network(folder, model)
-    else:
-        from mindcv.models import create_model
-
-        v1 = model.startswith("shufflenet_v1")
-        network = create_model(model.replace("_x", "_").replace("0_5", "05") if v1 else model).set_train(False)
+    network = our_network(folder, model) if project == "ours" else mindcv_network(model).set_train(False)
     return lambda images: network(ms.Tensor(images)).asnumpy()
 
 

@@ -85,17 +85,14 @@ def round_products() -> None:
 def mindcv(case: Case) -> Step:
     """The network of mindcv under MindSpore's own training cell, in graph mode."""
     import mindspore as ms
-    from mindcv.models import create_model
+    from mindcv_networks import mindcv_network
     from mindspore import nn
-
-    from mindcv_shufflenet.families import aliases
 
     if case.stem != "imagenet":
         sys.exit(f"mindcv has no stem for {case.stem}")
-    names = {own: theirs for theirs, own in aliases().items()}
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device("CPU")
-    network = create_model(names.get(case.model, case.model))
+    network = mindcv_network(case.model)
     optimizer = nn.Momentum(network.trainable_params(), 0.01, 0.9, weight_decay=4e-5)
     step = nn.TrainOneStepCell(nn.WithLossCell(network, nn.CrossEntropyLoss()), optimizer).set_train()
     images, labels = (ms.Tensor(array) for array in case.batch())
