@@ -44,10 +44,11 @@ struct Channel {
     float* plane(Index image) const { return maps.plane(image, number); }
 };
 
-// Visits the images one by one. Meanwhile the processor fetches what lies so many floats ahead in the channels that are
-// read and written: it does not find the way from the plane of an image to that of the next by itself.
+// How far ahead the processor fetches, in floats.
 constexpr Index kAhead = 1024;
 
+// Visits the images one by one. Meanwhile the processor fetches what is read and written next in these channels: it does
+// not find the way from the plane of an image to that of the next one by itself.
 template <class Visit>
 [[gnu::always_inline]] inline void over_images(std::initializer_list<Channel> channels, Visit&& visit) {
     const Maps& maps = channels.begin()->maps;
