@@ -79,7 +79,7 @@ void convolve(const Window& window, const Channel& x, const float* weights, Map 
     over_images({x, y}, [&](Index n) {
         spread(window, x.plane(n), work.phases.data(), map);
         Depthwise<K>::convolve(window, work.phases.data(), weights, work.outputs.data());
-        narrow(window, work.outputs.data(), y.plane(n), Same{});
+        narrow(window, work.outputs.data(), y.plane(n));
     });
 }
 

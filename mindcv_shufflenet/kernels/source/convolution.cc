@@ -56,7 +56,7 @@ static int convolution(const Arguments& arguments) {
                     std::memcpy(outputs.data() + (block * kTileRows + r) * step + window.margin + column,
                                 tile + r * kPanel, sizeof(float) * kPanel);
             }
-        for (Index r = 0; r < y.channels; ++r) narrow(window, outputs.data() + r * step, y.plane(n, r), Same{});
+        for (Index r = 0; r < y.channels; ++r) narrow(window, outputs.data() + r * step, y.plane(n, r));
     });
 }
 

@@ -201,12 +201,11 @@ inline void widen(const Window& window, const float* image, float* outputs) {
 }
 
 // Takes an output map out of rows of a phase's pitch.
-template <class Map>
-inline void narrow(const Window& window, const float* outputs, float* image, Map map) {
+inline void narrow(const Window& window, const float* outputs, float* image) {
     for (Index y = 0; y < window.out_height; ++y) {
         const float* from = outputs + window.margin + y * window.pitch;
         float* to = image + y * window.out_width;
-        over_row(window.out_width, [&]<class Vector>(Index x) { at<Vector>(to + x) = map(at<Vector>(from + x)); });
+        over_row(window.out_width, [&]<class Vector>(Index x) { at<Vector>(to + x) = at<Vector>(from + x); });
     }
 }
 

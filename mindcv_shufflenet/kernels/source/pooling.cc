@@ -57,7 +57,7 @@ int norm_max_pool(const Arguments& arguments, bool is_same) {
         over_images({{x, c}, {y, c}}, [&](Index n) {
             spread(window, x.plane(n, c), work.phases.data(), map);
             largest(window, work.phases.data(), work.outputs.data());
-            narrow(window, work.outputs.data(), y.plane(n, c), Same{});
+            narrow(window, work.outputs.data(), y.plane(n, c));
         });
     });
 }
