@@ -12,10 +12,8 @@ from mindspore.common.initializer import Normal
 from mindcv_shufflenet.errors import UserError, check_counts
 from mindcv_shufflenet.families.base import Layers, Plan
 from mindcv_shufflenet.models import layers
+from mindcv_shufflenet.models.chains import Chain, run, run_stages
 from mindcv_shufflenet.models.stochastic_depth import DrawPaths, ResidualBlock, branch_rates
-
-# A part of a network: its cells, each of which reads the output of the one before it.
-Chain = tuple[nn.Cell, ...]
 
 
 class FeatureInfo(NamedTuple):
@@ -304,34 +302,6 @@ class FeatureExtractor(Fusible):
         """Return the maps ``[N, C, H / stride, W / stride]`` of ``[N, in_channels, H, W]``."""
         maps = run_stages(self.computed_stages or self.stages, x, self.draw_paths(x))
         return tuple([maps[index] for index in self.out_indices])
-
-
-def run(chain: Chain, x: Tensor) -> Tensor:
-    """Return the output of the last cell of a chain."""
-    for cell in chain:
-        x = cell(x)
-    return x
-
-
-def run_stages(stages: tuple[Chain, ...], x: Tensor, paths: tuple[Tensor, ...] = ()) -> tuple[Tensor, ...]:
-    """Return the output of each of several chains that follow one another.
-
-    Args:
-        stages: the chains.
-        x: input of the first one.
-        paths: what each block with a shortcut takes beside its input; none: nothing.
-    """
-    maps: tuple[Tensor, ...] = ()
-    branch = 0
-    for chain in stages:
-        for cell in chain:
-            if paths and getattr(cell, "is_residual", False):
-                x = cell(x, paths[branch])
-                branch += 1
-            else:
-                x = cell(x)
-        maps += (x,)
-    return maps
 
 
 def strides(description: Layers) -> list[int]:

@@ -15,7 +15,8 @@ from mindspore import nn
 from mindcv_shufflenet.kernels import cells as kernels
 from mindcv_shufflenet.kernels.library import library
 from mindcv_shufflenet.models import shufflenet_v1, shufflenet_v2
-from mindcv_shufflenet.models.base import Chain, FeatureExtractor, Network, unfuse
+from mindcv_shufflenet.models.base import FeatureExtractor, Network, unfuse
+from mindcv_shufflenet.models.chains import Chain
 from mindcv_shufflenet.models.layers import PaddedPool
 from mindcv_shufflenet.runtime.precision import mixed_precision
 
@@ -39,9 +40,8 @@ def _is_conv(cell: nn.Cell, sizes: Sequence[int], strides: Sequence[int]) -> boo
     if type(cell) is not nn.Conv2d or cell.has_bias or cell.dilation != (1, 1):
         return False
     (size, width), (stride, step) = cell.kernel_size, cell.stride
-    keeps_size = cell.pad_mode == "pad" and cell.padding in (size // 2, (size // 2,) * 4)
-    if cell.pad_mode != "pad":
-        keeps_size = size == 1
+    padding = cell.padding if cell.pad_mode == "pad" else 0
+    keeps_size = padding in (size // 2, (size // 2,) * 4)
     return size == width and stride == step and size in sizes and stride in strides and keeps_size
 
 
@@ -55,6 +55,10 @@ def _is_first(cell: nn.Cell) -> bool:
 
 def _is_pointwise(cell: nn.Cell) -> bool:
     return _is_conv(cell, (1,), (1,))
+
+
+def _is_dense(cell: nn.Cell) -> bool:
+    return _is_pointwise(cell) and cell.group == 1
 
 
 def _is_relu(cell: nn.Cell) -> bool:
@@ -98,7 +102,7 @@ _PATTERNS: tuple[tuple[tuple[Predicate, ...], Callable[..., nn.Cell]], ...] = (
 
 # The cells of a block of ShuffleNetV2 that keeps the shape.
 _BLOCK = (
-    _is_pointwise, _is_norm, _is_activation, _is_depthwise, _is_norm, _is_pointwise, _is_norm, _is_activation,
+    _is_dense, _is_norm, _is_activation, _is_depthwise, _is_norm, _is_dense, _is_norm, _is_activation,
 )  # fmt: skip
 
 
@@ -185,8 +189,6 @@ def _whole(block: shufflenet_v2.Block) -> Chain:
     parts = [*block.branch_main.cells()]
     if block.branch_proj is not None or not block.is_plain or not _fits(_BLOCK, parts):
         return ()
-    first, activation, second, last = parts[0], parts[2], parts[5], parts[7]
-    numbers = {kernels.activation_number(activation), kernels.activation_number(last)}
-    if len(numbers) > 1 or (first.group, second.group) != (1, 1):
+    if kernels.activation_number(parts[2]) != kernels.activation_number(parts[7]):
         return ()
     return (kernels.ShuffleBlock("megvii" if block.shuffle_first else "torchvision", *parts),)

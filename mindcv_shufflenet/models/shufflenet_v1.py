@@ -10,7 +10,8 @@ from mindspore.common.initializer import Normal
 from mindcv_shufflenet.families.base import Plan
 from mindcv_shufflenet.families.shufflenet_v1 import LAYOUTS, shuffle_order
 from mindcv_shufflenet.models import layers
-from mindcv_shufflenet.models.base import Chain, Network, run
+from mindcv_shufflenet.models.base import Network
+from mindcv_shufflenet.models.chains import Chain, run
 from mindcv_shufflenet.models.stochastic_depth import ResidualBlock, add_branch
 
 
