@@ -129,17 +129,17 @@ class Loader:
         places = self.places()
         if not places:
             return
-        augmentation = self.augmentation
+        augmentation, operations = self.augmentation, self.operations(epoch)
         ds.config.set_seed(pipeline_seed(self.seed, epoch, self.rank))
         rows = None
         try:
-            rows = self._pipeline(epoch, places).create_tuple_iterator(
+            rows = self._pipeline(operations, epoch, places).create_tuple_iterator(
                 [*augmentation.columns, "label"], num_epochs=1, output_numpy=True
             )
             for number, (*views, label) in enumerate(rows):
                 if number < first:
                     continue
-                image = np.concatenate(views) if len(views) > 1 else views[0]
+                image = operations.normalise(np.concatenate(views) if len(views) > 1 else views[0])
                 if augmentation.erasing:
                     start = number * self.batch_size
                     keys = self._keys(places[start : start + len(label)])
@@ -153,19 +153,18 @@ class Loader:
             if rows:
                 rows.stop()  # end the pipeline's threads, also when the reader leaves early
 
-    def _pipeline(self, epoch: int, places: range) -> ds.Dataset:
-        """Return batches of the columns ``image``, those of further views, and ``label``."""
-        operations = self.operations(epoch)
+    def _pipeline(self, operations: Operations, epoch: int, places: range) -> ds.Dataset:
+        """Return batches of the columns ``image``, those of further views (``uint8 [N, C, H, W]``), and ``label``."""
         indices = self.order(epoch)[np.array(places) % len(self.split)]
         pipeline = self.split.images.open(self.split.labels, indices)
         if self.augmentation.views is None:
-            whole = [*operations.view, *operations.normalise]
+            whole = [*operations.view, *operations.planes]
             pipeline = pipeline.map(whole, "image", num_parallel_workers=self.workers)
         else:
             pipeline = pipeline.map(operations.view, "image", num_parallel_workers=self.workers)
             pipeline = self.augmentation.views.map(pipeline, places, epoch, self.workers)
             for column in self.augmentation.columns:
-                pipeline = pipeline.map(operations.normalise, column, num_parallel_workers=self.workers)
+                pipeline = pipeline.map(operations.planes, column, num_parallel_workers=self.workers)
         return pipeline.batch(self.batch_size)
 
     def _keys(self, places: range) -> list[int]:

@@ -28,7 +28,7 @@ class MindSporeEngine:
         if is_training:
             self.network.set_train(False)
         try:
-            return self.forward(Tensor(images)).astype(ms.float32).asnumpy()
+            return self.forward(Tensor.from_numpy(images)).astype(ms.float32).asnumpy()
         finally:
             if is_training:
                 self.network.set_train(True)

@@ -117,8 +117,8 @@ class Trainer:
         masks = [None if mask is None else Tensor(mask) for mask in self.masks.draw(images, self._steps_done())]
         is_update = self.updates.ends_group(self.progress.step)
         loss, correct, stop, skipped = self.step(
-            Tensor(batch.image),
-            Tensor(batch.label),
+            Tensor.from_numpy(batch.image),
+            Tensor.from_numpy(batch.label),
             *masks,
             self.stopping.ballot(),
             is_update,

@@ -6,12 +6,13 @@ from typing import Any
 import mindspore.dataset as ds
 import numpy as np
 import pytest
+from mindspore.dataset import vision
 from PIL import Image
 
 from mindcv_shufflenet.data.datasets import Split
 from mindcv_shufflenet.data.loader import eval_loader
 from mindcv_shufflenet.data.sources import Files, Pixels
-from mindcv_shufflenet.data.transforms import create_transform, denormalise
+from mindcv_shufflenet.data.transforms import create_transform, denormalise, normalise
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.options.augmentation import Augmentation
 from mindcv_shufflenet.options.config import parse_config
@@ -63,6 +64,14 @@ def test_mean_and_deviation_are_those_of_the_channels() -> None:
     result = transform(mean=(1.0, 2.0, 3.0), std=(2.0, 4.0, 8.0))(image)
     expected = (image.astype(np.float32) - [1, 2, 3]) / [2, 4, 8]
     np.testing.assert_allclose(result, expected.transpose(2, 0, 1), rtol=1e-6)
+
+
+def test_a_batch_is_normalised_as_mindspore_does() -> None:
+    preprocessing = Preprocessing(image_resize=32)
+    views = np.stack([noise(32, 32, seed) for seed in range(4)])
+    found = normalise(np.ascontiguousarray(views.transpose(0, 3, 1, 2)), preprocessing)
+    operation = vision.Normalize(preprocessing.mean, preprocessing.std, is_hwc=True)
+    np.testing.assert_array_equal(found, np.stack([operation(view).transpose(2, 0, 1) for view in views]))
 
 
 def test_bgr_swaps_the_planes_before_the_mean_is_taken_off() -> None:
