@@ -24,21 +24,19 @@ struct Depthwise {
         }
     }
 
-    // Adds to the gradient of the weights, lane by lane, from phases and the gradient of the outputs.
+    // Adds to the gradient of the weights, lane by lane, from phases and the gradient of the outputs. A plane has a sum of
+    // its own first, since the rounding errors of a long sum add up.
     static void add_weight_gradient(const Window& window, const float* phases, const float* outputs, Lanes* totals) {
         for (int y = 0; y < K; ++y) {
-            Lanes total[K];
+            Lanes total[K] = {};
             const float* from[K];
-            for (int x = 0; x < K; ++x) {
-                total[x] = totals[y * K + x];
-                from[x] = phases + window.tap(y, x);
-            }
+            for (int x = 0; x < K; ++x) from[x] = phases + window.tap(y, x);
             for (Index i = 0; i < window.used; i += kLanes) {
                 const Lanes gradient = load(outputs + window.margin + i);
 #pragma GCC unroll 8
                 for (int x = 0; x < K; ++x) total[x] += gradient * load(from[x] + i);
             }
-            for (int x = 0; x < K; ++x) totals[y * K + x] = total[x];
+            for (int x = 0; x < K; ++x) totals[y * K + x] += total[x];
         }
     }
 

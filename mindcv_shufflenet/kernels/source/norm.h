@@ -43,8 +43,9 @@ struct Affine {
     template <class V> V operator()(V x) const { return x * scale + shift; }
 };
 
-// The plane with which so many numbers are added up in float32 is the last one: the sums are carried on in float64.
-constexpr Index kAddedInFloat = 1 << 16;
+// So many numbers are added up in float32; their sum goes to one in float64. A map that is the same in many places adds
+// the same number again and again, and each time it is rounded the same way: the errors do not cancel.
+constexpr Index kAddedInFloat = 1 << 9;
 
 // Two sums over planes, in the lanes of several registers.
 class Sums {
@@ -54,18 +55,8 @@ public:
     // Adds a plane: visit(i, first, second) for whole vectors, and for single numbers at the end.
     template <class Visit>
     void add(Index size, Visit&& visit) {
-        Index i = 0;
-        for (; i + 2 * kLanes <= size; i += 2 * kLanes) {
-            visit.template operator()<Unaligned>(i, lanes_[0], lanes_[1]);
-            visit.template operator()<Unaligned>(i + kLanes, lanes_[2], lanes_[3]);
-        }
-        if (i + kLanes <= size) {
-            visit.template operator()<Unaligned>(i, lanes_[0], lanes_[1]);
-            i += kLanes;
-        }
-        for (; i < size; ++i) visit.template operator()<float>(i, rest_[0], rest_[1]);
-        added_ += size;
-        if (added_ >= kAddedInFloat) close();
+        for (Index begin = 0; begin < size; begin += kAddedInFloat)
+            add_few(begin, std::min(size, begin + kAddedInFloat), visit);
     }
 
     // Adds what is summed in float32; to be called before the sums are read.
@@ -78,6 +69,21 @@ public:
     }
 
 private:
+    template <class Visit>
+    void add_few(Index i, Index end, Visit& visit) {
+        added_ += end - i;
+        for (; i + 2 * kLanes <= end; i += 2 * kLanes) {
+            visit.template operator()<Unaligned>(i, lanes_[0], lanes_[1]);
+            visit.template operator()<Unaligned>(i + kLanes, lanes_[2], lanes_[3]);
+        }
+        if (i + kLanes <= end) {
+            visit.template operator()<Unaligned>(i, lanes_[0], lanes_[1]);
+            i += kLanes;
+        }
+        for (; i < end; ++i) visit.template operator()<float>(i, rest_[0], rest_[1]);
+        if (added_ >= kAddedInFloat) close();
+    }
+
     Lanes lanes_[4] = {};
     float rest_[2] = {};
     Index added_ = 0;
