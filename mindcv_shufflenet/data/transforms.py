@@ -1,4 +1,4 @@
-"""From an encoded or decoded image to the network's input, by MindSpore's own operations."""
+"""From an encoded or decoded image to the network's input: views by MindSpore's own operations, normalised by numpy."""
 
 from collections.abc import Callable
 from functools import partial
@@ -107,7 +107,7 @@ def train_operations(augmentation: Augmentation, preprocessing: Preprocessing, *
     """Return the operations of training; the views are those of :func:`augment`.
 
     Args:
-        augmentation: crop, flips, colour jitter. The policy goes between the two halves, see :func:`train_policy`.
+        augmentation: crop, flips, colour jitter. The policy goes behind the views, see :func:`train_policy`.
         preprocessing: size and normalisation.
         encoded: the input is the bytes of an image file (``uint8 [length]``) rather than pixels (``uint8 [H, W, 3]``).
     """
