@@ -8,11 +8,11 @@ from mindspore import nn
 
 from mindcv_shufflenet.data.class_names import class_names_of
 from mindcv_shufflenet.engines import Forward
-from mindcv_shufflenet.engines.flips import with_flips
 from mindcv_shufflenet.engines.mindspore_engine import MindSporeEngine
 from mindcv_shufflenet.engines.model_file import ModelFile, read_model_file
 from mindcv_shufflenet.engines.runtimes import RUNTIMES, target_on
 from mindcv_shufflenet.engines.settle_file import settle_file
+from mindcv_shufflenet.engines.views import with_views
 from mindcv_shufflenet.errors import UserError
 from mindcv_shufflenet.graph.interface import Interface
 from mindcv_shufflenet.graph.model import onnx_model
@@ -178,8 +178,12 @@ def _augmented(opened: OpenedEngine, config: Config) -> OpenedEngine:
     """Return the engine with test-time augmentation, if the options ask for it, and a note that says so."""
     if not config.tta:
         return opened
-    note = "tta: logits are averaged over each image and its horizontal flip"
-    return opened._replace(forward=with_flips(opened.forward), notes=[*opened.notes, note])
+    shift = config.tta_shift
+    views = "each image and its horizontal flip"
+    if shift:
+        views = f"each image, its shifts by {counted(shift, 'pixel')} in 8 directions, and the horizontal flips of all"
+    note = f"tta: logits are averaged over {views}"
+    return opened._replace(forward=with_views(opened.forward, shift), notes=[*opened.notes, note])
 
 
 def _model_forward(file: ModelFile, config: Config) -> tuple[Forward, str]:

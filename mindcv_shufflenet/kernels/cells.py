@@ -24,7 +24,7 @@ def activation_number(cell: nn.Cell | None) -> int | None:
 def _settings(norm: nn.BatchNorm2d, activation: nn.Cell | None = None) -> Settings:
     number = activation_number(activation)
     assert number is not None
-    # MindSpore keeps under that name what it was given as 1 - momentum: the share of the new statistics
+    # `momentum` of MindSpore's cell is 1 minus the argument of that name: the share of the new statistics
     by_moving, by_batch = (operators.norm_settings(norm.eps, norm.momentum, number, trains) for trains in (False, True))
     return by_moving, by_batch
 

@@ -46,7 +46,11 @@ def find_compiler() -> list[str]:
 
 
 def instruction_flags() -> tuple[str, ...]:
-    """Return the compiler's options for the instructions that this processor has; none of them: plain C++."""
+    """Return the compiler's options for the instructions that this processor has; none of them: plain C++.
+
+    A vector of 16 floats is one register where there are such, and every processor with AVX2 takes, or leaves out, a
+    prefetch for writing.
+    """
     level = next((level for level in _LEVELS if level.keys() <= processor().flags), None)
     return (*level.values(), "-mprfchw", "-mprefer-vector-width=512") if level else ()
 

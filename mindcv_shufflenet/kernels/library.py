@@ -47,7 +47,7 @@ def library() -> Path | None:
 
 
 def version() -> str:
-    """Return the name of the library's version, which depends on its sources, its compiler and the instructions.
+    """Return the name of the library's version, which depends on sources, compiler, processor and the compiled file.
 
     ``NO_KERNELS`` where there is none.
     """
@@ -56,7 +56,7 @@ def version() -> str:
 
 
 def use_bfloat16(is_wanted: bool) -> bool:
-    """Say whether the kernels of this process round to bfloat16 what a product multiplies.
+    """Let the kernels of this process round to bfloat16 what a product multiplies, or not; return whether they do.
 
     Returns:
         Whether they do: it is wanted, there is a library, and the processor has AMX.
@@ -73,10 +73,12 @@ def _compiled() -> Path:
     """
     compiler = find_compiler()
     options = [*FLAGS, *instruction_flags()]
-    version = subprocess.run([*compiler, "--version"], capture_output=True, check=False).stdout
+    compiler_version = subprocess.run([*compiler, "--version"], capture_output=True, check=False).stdout
     sources = sorted(path for path in SOURCE.iterdir() if path.suffix in (".cc", ".h"))
     names = [*options, processor().machine, *(path.name for path in sources)]
-    key = _digest(b"\0".join([version, *(name.encode() for name in names), *(path.read_bytes() for path in sources)]))
+    key = _digest(
+        b"\0".join([compiler_version, *(name.encode() for name in names), *(path.read_bytes() for path in sources)])
+    )
     folder = cache_home() / "kernels"
     _check_folder(folder)
     path = _kept(folder, key)

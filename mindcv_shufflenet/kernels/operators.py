@@ -18,7 +18,7 @@ from mindcv_shufflenet.kernels.library import library
 
 Shape = tuple[int, ...]
 
-# Activations by the numbers that the kernels know them by (operators.h).
+# Activations by the numbers that the kernels know them by (norm.h).
 LINEAR, RELU, RELU6, LEAKY_RELU, HARD_SWISH = range(5)
 
 
@@ -90,7 +90,8 @@ def _reduced(shape: Shape, stride: int) -> Shape:
 
 # The functions ``bprop`` below map the inputs of an operator, its outputs and their gradients to the gradients of the
 # inputs. MindSpore compiles them, and takes no other form: one argument for each input. A loop over the inputs in the
-# place of these lists would take five times as long to compile.
+# place of these lists would take five times as long to compile. In them s, g, b, m and v are a BatchNorm's settings,
+# scale, shift, moving mean and moving variance, t are statistics of a batch, and z the outputs of products.
 def _of_norm(symbol: str, shapes: Callable[..., Any]) -> Operator:
     """Return an operator ``(x, norm) -> (y, statistics)``."""
     gradient = _gradient(f"{symbol}_gradient", 0, 2, 2)
@@ -168,9 +169,9 @@ def convolution(channels: int, kernel: int, stride: int) -> Operator:
     def bprop(x, w, _, dout):
         return input_gradient(dout, w, x.shape), weight_gradient(x, w, dout)
 
-    def shapes(x: Shape, *_: Shape) -> Shape:
+    def shapes(x: Shape, w: Shape) -> Shape:
         batch, _channels, height, width = _reduced(x, stride)
-        return batch, channels, height, width
+        return batch, w[0], height, width
 
     return Operator(f"convolution_{stride}", shapes, 1, bprop)
 

@@ -31,7 +31,7 @@ class FeatureInfo(NamedTuple):
 
 
 def unfuse(network: nn.Cell) -> nn.Cell:
-    """Let MindSpore's own operators compute a network, as mixed precision, hooks or open shapes need it.
+    """Let MindSpore's own operators compute a network, as mixed precision, hooks or dynamic shapes need it.
 
     Args:
         network: changed in place, and compiled anew at its next call. What is compiled already of a cell or a function
@@ -57,7 +57,7 @@ class Fusible(nn.Cell):
     """A network that kernels may compute (``fusion.py``), but not where MindSpore needs its own operators."""
 
     def set_inputs(self, *inputs: Tensor, **named: Tensor) -> None:
-        """Declare the inputs; the kernels, which need to know every shape, are left out where one is open."""
+        """Declare the inputs; the kernels, which need to know every shape, are left out where one is dynamic."""
         tensors = [tensor for tensor in (*inputs, *named.values()) if isinstance(tensor, Tensor)]
         if any(size < 0 for tensor in tensors for size in tensor.shape):
             unfuse(self)

@@ -19,15 +19,15 @@ def run_stages(stages: tuple[Chain, ...], x: Tensor, paths: tuple[Tensor, ...] =
     Args:
         stages: the chains.
         x: input of the first one.
-        paths: what each block with a shortcut takes beside its input; none: nothing.
+        paths: what each block with a shortcut takes beside its input; empty: such blocks take nothing else.
     """
     maps: tuple[Tensor, ...] = ()
-    branch = 0
+    shortcut = 0
     for chain in stages:
         for cell in chain:
             if paths and getattr(cell, "is_residual", False):
-                x = cell(x, paths[branch])
-                branch += 1
+                x = cell(x, paths[shortcut])
+                shortcut += 1
             else:
                 x = cell(x)
         maps += (x,)

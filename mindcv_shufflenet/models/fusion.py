@@ -2,7 +2,7 @@
 
 A network is built of MindSpore's cells. :func:`fuse` looks for groups of them in its stages, blocks and sequences, and
 lets a cell of :mod:`mindcv_shufflenet.kernels.cells` compute each group. The cells stay registered where they are, so
-parameters keep their names.
+parameters keep their names. :func:`unfuse` in ``base.py`` undoes it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from typing import Any
 import mindspore as ms
 from mindspore import nn
 
-from mindcv_shufflenet.kernels import cells as kernels
+from mindcv_shufflenet.kernels import cells as fused_cells
 from mindcv_shufflenet.kernels.library import library
 from mindcv_shufflenet.models import shufflenet_v1, shufflenet_v2
 from mindcv_shufflenet.models.base import FeatureExtractor, Network, unfuse
@@ -32,7 +32,7 @@ def _is_norm(cell: nn.Cell) -> bool:
 
 
 def _is_activation(cell: nn.Cell) -> bool:
-    return kernels.activation_number(cell) is not None
+    return fused_cells.activation_number(cell) is not None
 
 
 def _is_conv(cell: nn.Cell, sizes: Sequence[int], strides: Sequence[int]) -> bool:
@@ -71,14 +71,17 @@ def _is_max_pool(cell: nn.Cell) -> bool:
 
 def _pool_padding(cell: nn.Cell) -> str | None:
     """Return how a max pool of 3 x 3 pixels with stride 2 pads, None of another cell."""
-    padding = "pad" if isinstance(cell, PaddedPool) and cell.width == 1 else "same"
-    pool = cell.pool if padding == "pad" else cell
-    is_it = type(pool) is nn.MaxPool2d and (pool.kernel_size, pool.stride) == (3, 2)
-    return padding if is_it and pool.pad_mode.lower() == {"pad": "valid", "same": "same"}[padding] else None
+    is_padded = isinstance(cell, PaddedPool) and cell.width == 1
+    pool = cell.pool if is_padded else cell
+    if type(pool) is not nn.MaxPool2d or (pool.kernel_size, pool.stride) != (3, 2):
+        return None
+    if pool.pad_mode.lower() != ("valid" if is_padded else "same"):
+        return None
+    return "pad" if is_padded else "same"
 
 
 def _norm_max_pool(norm: nn.Cell, activation: nn.Cell, pool: nn.Cell) -> nn.Cell:
-    return kernels.NormMaxPool(norm, activation, pool, str(_pool_padding(pool)))
+    return fused_cells.NormMaxPool(norm, activation, pool, str(_pool_padding(pool)))
 
 
 def _itself(cell: nn.Cell) -> nn.Cell:
@@ -87,15 +90,15 @@ def _itself(cell: nn.Cell) -> nn.Cell:
 
 # What stands for consecutive cells: the first that fits. The last row is a cell that no kernel computes.
 _PATTERNS: tuple[tuple[tuple[Predicate, ...], Callable[..., nn.Cell]], ...] = (
-    ((_is_norm, _is_activation, _is_depthwise, _is_norm, _is_activation), kernels.NormDepthwiseNorm),
-    ((_is_norm, _is_activation, _is_depthwise, _is_norm), kernels.NormDepthwiseNorm),
+    ((_is_norm, _is_activation, _is_depthwise, _is_norm, _is_activation), fused_cells.NormDepthwiseNorm),
+    ((_is_norm, _is_activation, _is_depthwise, _is_norm), fused_cells.NormDepthwiseNorm),
     ((_is_norm, _is_relu, _is_max_pool), _norm_max_pool),
-    ((_is_depthwise, _is_norm, _is_activation), kernels.DepthwiseNorm),
-    ((_is_depthwise, _is_norm), kernels.DepthwiseNorm),
-    ((_is_norm, _is_activation), kernels.NormActivation),
-    ((_is_norm,), kernels.NormActivation),
-    ((_is_pointwise,), kernels.Pointwise),
-    ((_is_first,), kernels.FirstConvolution),
+    ((_is_depthwise, _is_norm, _is_activation), fused_cells.DepthwiseNorm),
+    ((_is_depthwise, _is_norm), fused_cells.DepthwiseNorm),
+    ((_is_norm, _is_activation), fused_cells.NormActivation),
+    ((_is_norm,), fused_cells.NormActivation),
+    ((_is_pointwise,), fused_cells.Pointwise),
+    ((_is_first,), fused_cells.FirstConvolution),
     ((lambda _: True,), _itself),
 )
 
@@ -156,7 +159,7 @@ def in_precision(network: nn.Cell, level: str, cast_list: Sequence[str] | None =
 
 def _holds_kernel(value: Any) -> bool:
     """Whether an attribute of a cell is a chain, or holds one, in which a kernel stands for cells."""
-    return isinstance(value, kernels.Fused) or (isinstance(value, tuple | list) and any(map(_holds_kernel, value)))
+    return isinstance(value, fused_cells.Fused) or (isinstance(value, tuple | list) and any(map(_holds_kernel, value)))
 
 
 def _fits(predicates: Sequence[Predicate], cells: Sequence[nn.Cell]) -> bool:
@@ -189,6 +192,6 @@ def _whole(block: shufflenet_v2.Block) -> Chain:
     parts = [*block.branch_main.cells()]
     if block.branch_proj is not None or not block.is_plain or not _fits(_BLOCK, parts):
         return ()
-    if kernels.activation_number(parts[2]) != kernels.activation_number(parts[7]):
+    if fused_cells.activation_number(parts[2]) != fused_cells.activation_number(parts[7]):
         return ()
-    return (kernels.ShuffleBlock("megvii" if block.shuffle_first else "torchvision", *parts),)
+    return (fused_cells.ShuffleBlock("megvii" if block.shuffle_first else "torchvision", *parts),)

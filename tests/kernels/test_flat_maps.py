@@ -1,4 +1,4 @@
-"""Sums of kernels over maps that are the same almost everywhere, as of drawings on an even ground.
+"""Sums of kernels over maps that are the same almost everywhere, as of drawings on a uniform background.
 
 The same number is added again and again there, and each sum is rounded the same way, so that errors add up which cancel
 in the sums of random numbers.
@@ -13,7 +13,7 @@ from mindspore import Tensor
 from mindcv_shufflenet.kernels import operators
 from mindcv_shufflenet.kernels.library import library
 from tests.kernels import reference
-from tests.kernels.test_operators import EPSILON, Draw, gradients, norm_inputs
+from tests.kernels.inputs import EPSILON, Draw, gradients, norm_inputs
 
 pytestmark = pytest.mark.skipif(library() is None, reason="there are no kernels on this machine")
 

@@ -3,38 +3,24 @@
 from collections.abc import Sequence
 from typing import Any
 
-import mindspore as ms
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from mindspore import Tensor, ops
+from mindspore import Tensor
 
 from mindcv_shufflenet.kernels import operators
 from mindcv_shufflenet.kernels.library import library
 from tests.kernels import reference
+from tests.kernels.inputs import EPSILON, SHARE, Draw, gradients, norm_inputs
 
 pytestmark = pytest.mark.skipif(library() is None, reason="there are no kernels on this machine")
 
-EPSILON, SHARE, TOLERANCE = 1e-5, 0.1, 2e-4
+TOLERANCE = 2e-4
 Shape = tuple[int, int, int, int]
 shapes = st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 19), st.integers(1, 19))
 kernel_sizes, strides, activations = st.sampled_from((3, 5, 7)), st.sampled_from((1, 2)), st.integers(0, 4)
 some = settings(max_examples=25, deadline=None, database=None)
-
-
-class Draw:
-    """Arrays of random numbers, the same for each example."""
-
-    def __init__(self) -> None:
-        self.rng = np.random.default_rng(0)
-
-    def __call__(self, *shape: int, scale: float = 1.0) -> np.ndarray:
-        return (self.rng.standard_normal(shape) * scale).astype(np.float32)
-
-    def norm(self, channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Gamma, beta, moving mean and moving variance."""
-        return np.abs(self(channels)) + 0.5, self(channels), self(channels, scale=0.1), np.abs(self(channels)) + 0.5
 
 
 def check_close(found: Any, expected: np.ndarray, scale: float | None = None) -> None:
@@ -42,21 +28,6 @@ def check_close(found: Any, expected: np.ndarray, scale: float | None = None) ->
     found = found.asnumpy() if isinstance(found, Tensor) else found
     largest = max(np.abs(expected).max(), scale or 0, 1e-3)
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * largest)
-
-
-def gradients(operator: operators.Operator, arrays: Sequence[np.ndarray | Tensor], dy: np.ndarray) -> Any:
-    """Return the gradients of all inputs of an operator, of the sum of its first output times ``dy``."""
-    inputs = [array if isinstance(array, Tensor) else Tensor(array) for array in arrays]
-
-    def total(*values: Tensor) -> Tensor:
-        outputs = operator(*values)
-        return ops.sum((outputs[0] if isinstance(outputs, tuple) else outputs) * Tensor(dy))
-
-    return ms.grad(total, tuple(range(len(inputs))))(*inputs)
-
-
-def norm_inputs(norm: Sequence[np.ndarray], activation: int, is_training: bool = True) -> tuple[Tensor, ...]:
-    return operators.norm_settings(EPSILON, SHARE, activation, is_training), *(Tensor(array) for array in norm)
 
 
 def check_moved(tensors: Sequence[Tensor], before: Sequence[np.ndarray], x: np.ndarray) -> None:

@@ -97,7 +97,7 @@ def test_the_defaults_of_preprocessing_and_augmentation_are_those_of_the_options
 
 def test_each_verb_reads_its_options() -> None:
     assert {*options_of()} - {*read_by("train")} == {
-        *("random_weights", "val_amp_level", "engine", "precision", "tta"),
+        *("random_weights", "val_amp_level", "engine", "precision", "tta", "tta_shift"),
     }
     assert {"dataset", "val_split", "ckpt_path", "eval_shuffle"} <= {*read_by("validate")}
     assert not {*names_of("network", "preprocessing")} - {*read_by("predict")}

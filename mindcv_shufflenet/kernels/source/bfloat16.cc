@@ -15,7 +15,7 @@
 namespace kernels::bfloat16 {
 namespace {
 
-std::atomic<bool> is_wanted{false};
+std::atomic<bool> is_enabled{false};
 
 #ifdef KERNELS_HAVE_TILES
 
@@ -23,10 +23,10 @@ using Half = std::uint16_t;
 
 // A tile has 16 rows of 64 bytes: 32 bfloat16 or 16 float32. Sums are computed in squares of 2 x 2 tiles.
 constexpr Index kRows = 16, kDepth = 32, kTile = kRows * kDepth;
-constexpr Index kSquare = 2 * kRows;
-// Columns of a panel, and floats between the rows of a square of sums.
-constexpr Index kColumns = 64;
-// Columns of a weight gradient that are multiplied at once, the distance of their rows, and rows of one thread.
+constexpr Index kSquare = 2 * kRows;  // rows and columns of a square, and floats between its rows
+constexpr Index kColumns = 64;        // of a panel
+// Of a weight gradient: columns that are multiplied at once, the distance of their rows, rows of a strip, and strips of an
+// item.
 constexpr Index kChunkColumns = 1024, kChunkPitch = kChunkColumns + kDepth, kStrip = 64, kItems = 16;
 
 // The tile registers of a thread, as long as it uses them.
@@ -224,13 +224,13 @@ void weight_gradient(const Maps&, const Maps&, float*, const Affine*) {}
 
 #endif
 
-bool is_used() { return is_wanted.load(std::memory_order_relaxed); }
+bool is_used() { return is_enabled.load(std::memory_order_relaxed); }
 
-void use(bool is_wanted_) { is_wanted.store(is_wanted_ && is_available(), std::memory_order_relaxed); }
+void use(bool is_enabled_) { is_enabled.store(is_enabled_ && is_available(), std::memory_order_relaxed); }
 
 }  // namespace kernels::bfloat16
 
-extern "C" __attribute__((visibility("default"))) int use_bfloat16(int is_wanted) {
-    kernels::bfloat16::use(is_wanted != 0);
+extern "C" __attribute__((visibility("default"))) int use_bfloat16(int is_enabled) {
+    kernels::bfloat16::use(is_enabled != 0);
     return kernels::bfloat16::is_used() ? 1 : 0;
 }

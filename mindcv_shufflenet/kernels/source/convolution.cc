@@ -75,8 +75,9 @@ KERNEL(convolution_weight_gradient) {
     Parts sums(parts, numbers);
     parallel(parts, [&](Index part) {
         std::vector<float> outputs(static_cast<std::size_t>(dy.channels * window.outputs()));
-        const std::vector<const float*> rows =
-            row_pointers(outputs.data() + window.margin, dy.channels, window.outputs());
+        std::vector<const float*> rows(static_cast<std::size_t>(dy.channels));
+        for (Index r = 0; r < dy.channels; ++r)
+            rows[static_cast<std::size_t>(r)] = outputs.data() + window.margin + r * window.outputs();
         Taps taps(window, x.channels);
         for (Index n = x.images * part / parts; n < x.images * (part + 1) / parts; ++n) {
             taps.read(x, n);

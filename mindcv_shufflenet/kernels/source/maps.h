@@ -44,11 +44,11 @@ struct Channel {
     float* plane(Index image) const { return maps.plane(image, number); }
 };
 
-// How far ahead the processor fetches, in floats.
+// How far ahead is prefetched, in floats, and at most how much of a plane.
 constexpr Index kAhead = 1024;
 
-// Visits the images one by one. Meanwhile the processor fetches what is read and written next in these channels: it does
-// not find the way from the plane of an image to that of the next one by itself.
+// Visits the images one by one, and prefetches what is read and written next in these channels: the hardware prefetcher
+// does not follow the jump from the plane of an image to that of the next one.
 template <class Visit>
 [[gnu::always_inline]] inline void over_images(std::initializer_list<Channel> channels, Visit&& visit) {
     const Maps& maps = channels.begin()->maps;

@@ -3,7 +3,6 @@
 
 #include "maps.h"
 #include "norm.h"
-#include "threads.h"
 #include "tile.h"
 
 namespace kernels {

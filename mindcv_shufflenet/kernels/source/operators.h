@@ -14,6 +14,7 @@ inline Maps maps(const Arguments& arguments, int number) {
             arguments.size(number, 3)};
 }
 
+// The stride follows from the sizes: 1 if the size is kept, else 2. For a size of 1 both compute the same.
 inline Window window_of(const Maps& x, const Maps& y, Index kernel) {
     const bool keeps_size = x.height == y.height && x.width == y.width;
     return {x.height, x.width, kernel, keeps_size ? 1 : 2};

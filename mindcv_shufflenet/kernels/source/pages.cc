@@ -3,9 +3,7 @@
 #include <atomic>
 #include <unordered_set>
 
-#if defined(__linux__)
 #include <sys/mman.h>
-#endif
 
 namespace kernels {
 namespace {
@@ -13,8 +11,6 @@ namespace {
 constexpr std::uintptr_t kPage = std::uintptr_t{1} << 21;
 // Tensors of fewer bytes are left alone.
 constexpr Index kLarge = Index{1} << 20;
-
-#if defined(__linux__)
 
 std::atomic_flag is_busy = ATOMIC_FLAG_INIT;
 
@@ -25,12 +21,6 @@ void ask(std::uintptr_t begin, std::uintptr_t end) {
         if (asked->insert(page).second) madvise(reinterpret_cast<void*>(page), kPage, MADV_HUGEPAGE);
     is_busy.clear(std::memory_order_release);
 }
-
-#else
-
-void ask(std::uintptr_t, std::uintptr_t) {}
-
-#endif
 
 }  // namespace
 

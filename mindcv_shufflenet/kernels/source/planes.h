@@ -1,4 +1,4 @@
-// A convolution of one channel as a sum of shifted rows.
+// A convolution of one channel as a sum of shifted rows, after a polyphase decomposition of the map.
 //
 // The map is spread, with its padding, over stride x stride phases: phase (a, b) has its rows a, a + stride, ... and of
 // them the columns b, b + stride, ... Then a tap of the kernel is one phase, read from an offset on, and a convolution
@@ -76,7 +76,6 @@ struct Window {
     Index phase = round_up(rows * pitch, kLanes) + margin + kSlack;
 
     Index in_size() const { return height * width; }
-    Index out_size() const { return out_height * out_width; }
     Index phases() const { return stride * stride * phase; }  // elements of all phases
     Index outputs() const { return margin + round_up(rows * pitch, kLanes) + kSlack; }
 
@@ -94,13 +93,13 @@ struct Window {
 
 // Every second lane of two vectors, from the first or from the second on.
 template <int kFirst, class Vector, int... kLane>
-inline Vector every_second(Vector a, Vector b, std::integer_sequence<int, kLane...>) {
+inline Vector deinterleave(Vector a, Vector b, std::integer_sequence<int, kLane...>) {
     return shuffle<2 * kLane + kFirst...>(a, b);
 }
 
 // The lanes of two vectors in turn: the first or the second half of them.
 template <int kFirst, class Vector, int... kLane>
-inline Vector in_turn(Vector a, Vector b, std::integer_sequence<int, kLane...>) {
+inline Vector interleave(Vector a, Vector b, std::integer_sequence<int, kLane...>) {
     constexpr int kCount = sizeof...(kLane);
     return shuffle<(kFirst + kLane) / 2 + kLane % 2 * kCount...>(a, b);
 }
@@ -125,8 +124,8 @@ inline void split_row(const float* from, Index pairs, float* even, float* odd, M
             constexpr int kCount = sizeof(V) / sizeof(float);
             constexpr auto lanes = std::make_integer_sequence<int, kCount>{};
             const V a = map(at<V>(from + 2 * i)), b = map(at<V>(from + 2 * i + kCount));
-            at<V>(even + i) = every_second<0>(a, b, lanes);
-            at<V>(odd + i) = every_second<1>(a, b, lanes);
+            at<V>(even + i) = deinterleave<0>(a, b, lanes);
+            at<V>(odd + i) = deinterleave<1>(a, b, lanes);
         }
     });
 }
@@ -140,8 +139,8 @@ inline void join_row(const float* even, const float* odd, Index pairs, float* to
             constexpr int kCount = sizeof(V) / sizeof(float);
             constexpr auto lanes = std::make_integer_sequence<int, kCount>{};
             const V a = at<V>(even + i), b = at<V>(odd + i);
-            at<V>(to + 2 * i) = in_turn<0>(a, b, lanes);
-            at<V>(to + 2 * i + kCount) = in_turn<kCount>(a, b, lanes);
+            at<V>(to + 2 * i) = interleave<0>(a, b, lanes);
+            at<V>(to + 2 * i + kCount) = interleave<kCount>(a, b, lanes);
         }
     });
 }

@@ -2,8 +2,9 @@
 // 1x1 convolution, BatchNorm and activation, depthwise convolution, BatchNorm, 1x1 convolution, BatchNorm and
 // activation.
 //
-// Nothing is moved but what the block computes: the products read and write channels where they lie in the shuffled
-// map, and the middle BatchNorm is applied where the second product reads.
+// The first product reads its channels where they lie in the input, the last BatchNorm writes where they lie in the
+// output, and the other half is copied. The middle BatchNorm is applied where the second product reads.
+#include <cstring>
 #include <vector>
 
 #include "buffers.h"
@@ -19,7 +20,7 @@ struct Halves {
     Maps passed, main;
 };
 
-Halves in_turn(const Maps& x) {
+Halves interleaved(const Maps& x) {
     const Index half = x.channels / 2;
     return {x.part(0, 2, half), x.part(1, 2, half)};
 }
@@ -125,11 +126,11 @@ int backward(const Arguments& arguments, Split split_in, Split split_out) {
 
 }  // namespace
 
-KERNEL(block_megvii) { return forward(arguments, in_turn, one_behind_the_other); }
-KERNEL(block_torchvision) { return forward(arguments, one_behind_the_other, in_turn); }
-KERNEL(block_megvii_gradient) { return backward(arguments, in_turn, one_behind_the_other); }
+KERNEL(block_megvii) { return forward(arguments, interleaved, one_behind_the_other); }
+KERNEL(block_torchvision) { return forward(arguments, one_behind_the_other, interleaved); }
+KERNEL(block_megvii_gradient) { return backward(arguments, interleaved, one_behind_the_other); }
 KERNEL(block_torchvision_gradient) {
-    return backward(arguments, one_behind_the_other, in_turn);
+    return backward(arguments, one_behind_the_other, interleaved);
 }
 
 }  // namespace kernels

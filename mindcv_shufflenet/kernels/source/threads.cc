@@ -25,11 +25,14 @@ void pause() {
 #endif
 }
 
-// A job is open while `ticket` holds its number, in the upper 32 bits, and the next item, in the lower ones. Whoever
-// takes a chunk moves the ticket on by one exchange, which fails if the job is over. So nobody waits for a thread that
-// comes late: the caller waits for the items alone, and the fields of a job change only when all of them are done. The
-// fields are written behind the ticket that closes the old job: who reads a new field finds the old ticket gone. A forked
-// process, which has none of the threads, can use the pool as well: its caller takes all items.
+// `ticket` holds the number of the open job in its upper 32 bits, and the next item in its lower ones. A thread takes a
+// chunk by a compare-exchange that moves the ticket on, and that fails if the job is over. So nobody waits for a thread
+// that comes late: the caller waits for the items alone.
+//
+// The fields of a job change only when all items of the old one are done. The old ticket is closed before a field
+// changes, so a thread that has read a new field fails its exchange.
+//
+// A forked process has none of the threads: its caller takes all items.
 class Pool {
 public:
     explicit Pool(int count) : threads_(count) {

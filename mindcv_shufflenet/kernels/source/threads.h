@@ -7,7 +7,7 @@
 
 namespace kernels {
 
-// Sets how many threads compute, the caller among them. It has an effect until the first job runs.
+// Sets how many threads compute, the caller among them. It has no effect after the first job.
 void set_threads(int count);
 
 // Calls task(context, item) for each item below `count`, in any order and on any thread, and returns when all are done.

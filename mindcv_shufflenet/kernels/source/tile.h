@@ -179,11 +179,4 @@ inline float* scratch(Index floats) {
     return start + (64 - reinterpret_cast<std::uintptr_t>(start) % 64) % 64 / sizeof(float);
 }
 
-// The beginnings of rows that lie `step` floats apart.
-inline std::vector<const float*> row_pointers(const float* first, Index count, Index step) {
-    std::vector<const float*> rows(static_cast<std::size_t>(count));
-    for (Index r = 0; r < count; ++r) rows[static_cast<std::size_t>(r)] = first + r * step;
-    return rows;
-}
-
 }  // namespace kernels

@@ -6,6 +6,7 @@ from mindcv_shufflenet.options.bounds import Count, Epochs, OneOf
 from mindcv_shufflenet.options.group import OptionGroup
 from mindcv_shufflenet.options.names import ENGINES
 from mindcv_shufflenet.options.option import ABSENT, Needs, given, option
+from mindcv_shufflenet.options.size_schedule import SMALLEST
 
 
 class SystemOptions(OptionGroup):
@@ -51,6 +52,10 @@ class SystemOptions(OptionGroup):
     tta: bool = option(
         False, "test-time augmentation: average the logits of each image and of its horizontal flip",
         read_by="validate predict", of="command", mindcv=ABSENT,
+    )  # fmt: skip
+    tta_shift: int = option(
+        0, "pixels by which tta shifts each image too, in 8 directions: 18 views; 0: it does not",
+        read_by="validate predict", of="command", needs=given("tta"), mindcv=ABSENT, ge=0, lt=SMALLEST,
     )  # fmt: skip
     tensorboard: bool = option(
         True, "write what log.csv has as TensorBoard's scalars too", read_by="train", mindcv=ABSENT,

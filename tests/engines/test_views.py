@@ -1,4 +1,4 @@
-"""The mean of the logits of an image and its mirror image, on every road to a forward pass."""
+"""The mean of the logits of several views of an image, on every road to a forward pass."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mindcv_shufflenet.deploy.predictor import Predictor
-from mindcv_shufflenet.engines.flips import with_flips
 from mindcv_shufflenet.engines.open import find_source
+from mindcv_shufflenet.engines.views import with_views
 from mindcv_shufflenet.weights.checkpoint import save_checkpoint
 from tests.small import MODEL
 from tests.weights.networks import random_network
@@ -23,7 +23,26 @@ def forward(images: np.ndarray) -> np.ndarray:
 
 def test_against_numpy() -> None:
     flipped = np.stack([[np.fliplr(channel) for channel in image] for image in IMAGES])
-    np.testing.assert_array_equal(with_flips(forward)(IMAGES), (forward(IMAGES) + forward(flipped)) / 2)
+    np.testing.assert_array_equal(with_views(forward)(IMAGES), (forward(IMAGES) + forward(flipped)) / 2)
+
+
+def test_shifts_against_numpy() -> None:
+    def at(image: np.ndarray, row: int, column: int) -> np.ndarray:
+        """The pixel at a place, which may lie one pixel outside, where the edge is mirrored."""
+        height, width = image.shape[1:]
+        return image[:, height - 2 if row == height else abs(row), width - 2 if column == width else abs(column)]
+
+    def shifted(image: np.ndarray, down: int, right: int) -> np.ndarray:
+        rows = [[at(image, y + down, x + right) for x in range(image.shape[2])] for y in range(image.shape[1])]
+        return np.array(rows).transpose(2, 0, 1)
+
+    views = []
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1):
+            moved = np.ascontiguousarray([shifted(image, down, right) for image in IMAGES])
+            views += [forward(moved), forward(np.ascontiguousarray(moved[..., ::-1]))]
+    assert len(views) == 18
+    np.testing.assert_allclose(with_views(forward, 1)(IMAGES), np.mean(views, axis=0), rtol=1e-5)
 
 
 def test_weights_and_networks_are_opened_with_it(tmp_path: Path, pynative: None) -> None:
