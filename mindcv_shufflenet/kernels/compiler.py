@@ -30,11 +30,14 @@ def find_compiler() -> list[str]:
     """Return the command of the compiler: that of the environment variable ``CXX``, or the first that is installed.
 
     Raises:
-        UserError: there is none, or not the one of ``CXX``, or the kernels are not for this platform.
+        UserError: there is none, ``CXX`` names none, or the kernels are not for this platform.
     """
     if platform.system() != "Linux":
         raise UserError(f"they are for Linux, and this is {platform.system()}")
-    wanted = shlex.split(os.environ.get("CXX", ""))
+    try:
+        wanted = shlex.split(os.environ.get("CXX", ""))
+    except ValueError as error:
+        raise UserError(f"CXX={os.environ['CXX']} is no command ({error}); unset CXX, or name a compiler") from error
     if wanted:
         if shutil.which(wanted[0]) is None:
             raise UserError(f"there is no compiler {wanted[0]}, which CXX names; unset CXX, or name another")
@@ -65,7 +68,7 @@ def build(command: Sequence[str], sources: Sequence[Path], target: Path, *linkin
         linking: options of the linker.
 
     Raises:
-        UserError: the compiler fails; its first error is given.
+        UserError: the compiler fails; its first error is given. Or it has written nothing.
     """
     sources = sorted(sources, key=lambda source: source.stat().st_size, reverse=True)  # what takes longest begins first
     with tempfile.TemporaryDirectory() as folder:
@@ -74,6 +77,8 @@ def build(command: Sequence[str], sources: Sequence[Path], target: Path, *linkin
             commands = [[*command, "-c", str(source), "-o", to] for source, to in zip(sources, objects, strict=True)]
             list(pool.map(_call, commands))
         _call([*command, *linking, *objects, "-o", str(target)])
+    if not target.is_file():
+        raise UserError(f"{command[0]} has compiled nothing; let CXX name a C++ compiler")
 
 
 def _call(command: list[str]) -> None:

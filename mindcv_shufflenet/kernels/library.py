@@ -22,6 +22,9 @@ _logger = logging.getLogger(__name__)
 
 # The environment variable that leaves the kernels out.
 SWITCH = "MINDCV_SHUFFLENET_KERNELS"
+# A missing library, as where CXX names a C compiler, is an error of the linker. What is loaded stays.
+_LINKING = ("-shared", "-Wl,-z,defs", "-Wl,-z,nodelete")
+_OFF = ("off", "0", "no", "false")
 # Seconds after which a library that nobody has loaded is removed, when another one is compiled.
 _FORGOTTEN = 30 * 24 * 3600.0
 
@@ -33,7 +36,7 @@ def library() -> Path | None:
     None where there is none: they are switched off, the platform is another, there is no compiler, or the library
     cannot be compiled or loaded. That is told once.
     """
-    if os.environ.get(SWITCH) == "off":
+    if os.environ.get(SWITCH, "").lower() in _OFF:
         _logger.info("MindSpore's own operators are used: %s is off", SWITCH)
         return None
     try:
@@ -75,7 +78,7 @@ def _compiled() -> Path:
     options = [*FLAGS, *instruction_flags()]
     compiler_version = subprocess.run([*compiler, "--version"], capture_output=True, check=False).stdout
     sources = sorted(path for path in SOURCE.iterdir() if path.suffix in (".cc", ".h"))
-    names = [*options, processor().machine, *(path.name for path in sources)]
+    names = [*compiler, *options, processor().machine, *(path.name for path in sources)]
     key = _digest(
         b"\0".join([compiler_version, *(name.encode() for name in names), *(path.read_bytes() for path in sources)])
     )
@@ -121,7 +124,7 @@ def _compile(command: list[str], sources: list[Path], folder: Path, key: str) ->
     _logger.info("compiling the kernels for this processor, once; that takes some seconds")
     with tempfile.TemporaryDirectory() as temporary:
         target = Path(temporary, "kernels.so")
-        build(command, [path for path in sources if path.suffix == ".cc"], target, "-shared", "-Wl,-z,nodelete")
+        build(command, [path for path in sources if path.suffix == ".cc"], target, *_LINKING)
         content = target.read_bytes()
     path = folder / f"kernels-{key}-{_digest(content)}.so"
     with atomic_write(path) as file:

@@ -267,9 +267,9 @@ def cache_home() -> Path:
     """Return the cache folder: ``MINDCV_SHUFFLENET_HOME``, or ``mindcv_shufflenet`` in the user's cache folder."""
     home = os.environ.get("MINDCV_SHUFFLENET_HOME")
     if home:
-        return Path(home)
+        return Path(os.path.abspath(home))
     if os.environ.get("XDG_CACHE_HOME"):
-        return Path(os.environ["XDG_CACHE_HOME"]) / "mindcv_shufflenet"
+        return Path(os.path.abspath(os.environ["XDG_CACHE_HOME"]), "mindcv_shufflenet")
     try:
         return Path.home() / ".cache" / "mindcv_shufflenet"
     except RuntimeError:  # a container's user without a home

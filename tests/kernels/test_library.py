@@ -72,13 +72,17 @@ needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="there i
 
 
 def test_switched_off(run: Run, tmp_path: Path) -> None:
-    check_left_out(run(MINDCV_SHUFFLENET_KERNELS="off"), "MINDCV_SHUFFLENET_KERNELS")
+    for value in ("off", "OFF", "0"):
+        check_left_out(run(MINDCV_SHUFFLENET_KERNELS=value), "MINDCV_SHUFFLENET_KERNELS")
     assert not (tmp_path / "calls").exists()
 
 
 def test_no_compiler(run: Run, tmp_path: Path) -> None:
     check_left_out(run(PATH=str(tmp_path), CXX=""), "install g++")
     check_left_out(run(CXX="none -O1"), "no compiler none", "CXX")
+    check_left_out(run(CXX='"g++'), 'CXX="g++ is no command (No closing quotation)')
+    check_left_out(run(CXX="/bin/true"), "/bin/true has compiled nothing; let CXX name a C++ compiler")
+    assert not list((tmp_path / "home").rglob("*.so"))
 
 
 def test_a_folder_from_which_mindspore_loads_nothing(run: Run, tmp_path: Path) -> None:
@@ -149,7 +153,14 @@ module.processor = lambda: module.Processor("a", ("AVX2",), {machine!r})
     others = [told(run(processor.format(machine=machine) + PRINT))[0] for machine in ("x86_64", "aarch64")]
     compiler = tmp_path / "compiler"
     compiler.write_text(compiler.read_text().replace("echo 1", "echo 2"))
-    assert len({first, *others, told(run())[0]}) == 4
+    compilers = (str(compiler), f"{compiler} -ffast-math")
+    assert len({first, *others, *(told(run(CXX=command))[0] for command in compilers)}) == 5
+
+
+@needs_compiler
+def test_a_relative_cache_is_found_from_another_folder(run: Run, tmp_path: Path) -> None:
+    path, _ = told(run(MINDCV_SHUFFLENET_HOME=os.path.relpath(tmp_path / "near")))
+    assert path.startswith(f"{tmp_path}/near/")
 
 
 @needs_compiler
