@@ -15,6 +15,8 @@ gc.set_threshold(100_000)  # compiling makes many objects, and to look for cycle
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a script's background job: the tests send it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as under nohup, likewise
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 CORES = os.sched_getaffinity(0)
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
