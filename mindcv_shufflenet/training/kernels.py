@@ -23,7 +23,7 @@ def find_kernels(config: Config, machine: Machine) -> tuple[Machine, list[str]]:
     if is_cpu and not is_float32:
         notes.append(f"amp_level={config.amp_level}: MindSpore's own operators compute it; the kernels are for float32")
     if config.cpu_precision == "bf16":
-        _check_bfloat16(machine.device, config.amp_level, used)
+        _check_bfloat16(machine.device, used)
         notes.append(
             "cpu_precision=bf16: 1x1 convolutions multiply numbers rounded to bfloat16 (8 significant bits) and add"
             " them in float32"
@@ -31,16 +31,14 @@ def find_kernels(config: Config, machine: Machine) -> tuple[Machine, list[str]]:
     return replace(machine, kernels=used), notes
 
 
-def _check_bfloat16(device: str, amp_level: str, kernels: str) -> None:
+def _check_bfloat16(device: str, kernels: str) -> None:
     """Refuse products of bfloat16 where nothing computes them.
 
     Raises:
-        UserError: the device is no CPU, ``amp_level`` is not O0, there are no kernels, or the processor has no AMX.
+        UserError: the device is no CPU, there are no kernels, or the processor has no AMX.
     """
     if device != "CPU":
         reason = f"is for a CPU, and this is {device}"
-    elif amp_level != "O0":
-        reason = f"is for amp_level=O0, and this is {amp_level}"
     elif kernels == NO_KERNELS:
         reason = "needs kernels, and there are none here, as a note says"
     else:

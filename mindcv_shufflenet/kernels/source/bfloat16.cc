@@ -226,11 +226,11 @@ void weight_gradient(const Maps&, const Maps&, float*, const Affine*) {}
 
 bool is_used() { return is_enabled.load(std::memory_order_relaxed); }
 
-void use(bool is_enabled_) { is_enabled.store(is_enabled_ && is_available(), std::memory_order_relaxed); }
+void use(bool is_wanted) { is_enabled.store(is_wanted && is_available(), std::memory_order_relaxed); }
 
 }  // namespace kernels::bfloat16
 
-extern "C" __attribute__((visibility("default"))) int use_bfloat16(int is_enabled) {
-    kernels::bfloat16::use(is_enabled != 0);
+extern "C" __attribute__((visibility("default"))) int use_bfloat16(int is_wanted) {
+    kernels::bfloat16::use(is_wanted != 0);
     return kernels::bfloat16::is_used() ? 1 : 0;
 }

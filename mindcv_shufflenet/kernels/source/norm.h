@@ -43,8 +43,9 @@ struct Affine {
     template <class V> V operator()(V x) const { return x * scale + shift; }
 };
 
-// After at least so many numbers, and less than twice as many, a sum in float32 goes to one in float64. A map that is the same in many places adds
-// the same number again and again, and each time it is rounded the same way: the errors do not cancel.
+// After at least so many numbers, and less than twice as many, a sum in float32 goes to one in float64. A map that is the
+// same in many places adds the same number again and again, and each time it is rounded the same way: the errors do not
+// cancel.
 constexpr Index kAddedInFloat = 1 << 9;
 
 // Two sums over planes, in the lanes of several registers.
