@@ -79,9 +79,8 @@ def _compiled() -> Path:
     compiler_version = subprocess.run([*compiler, "--version"], capture_output=True, check=False).stdout
     sources = sorted(path for path in SOURCE.iterdir() if path.suffix in (".cc", ".h"))
     names = [*compiler, *options, processor().machine, *(path.name for path in sources)]
-    key = _digest(
-        b"\0".join([compiler_version, *(name.encode() for name in names), *(path.read_bytes() for path in sources)])
-    )
+    contents = (path.read_bytes() for path in sources)
+    key = _digest(b"\0".join([compiler_version, *(name.encode() for name in names), *contents]))
     folder = cache_home() / "kernels"
     _check_folder(folder)
     path = _kept(folder, key)
