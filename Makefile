@@ -10,7 +10,10 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 demo: .venv/installed
 	$(BIN)/python train.py -c configs/shufflenetv2/digits.yaml --ckpt_save_dir $(DEMO) --overwrite
 	$(BIN)/python validate.py -c configs/shufflenetv2/digits.yaml --ckpt_path $(DEMO)/shufflenet_v2_x0_5-best.ckpt
-	@echo "Everything lies in $(DEMO)/: checkpoints, log.csv, config.yaml, classes.json"
+	@echo "Everything lies in $(DEMO)/; look at $(DEMO)/report.html in a browser. To try next:"
+	@echo "  $(BIN)/shufflenet fit photos       a model of your photos, photos/CLASS/*.jpg"
+	@echo "  $(BIN)/shufflenet export --ckpt_path $(DEMO)/shufflenet_v2_x0_5-best.ckpt --output digits.onnx"
+	@echo "  $(BIN)/shufflenet selftest         does everything work on this machine?"
 
 check: lint
 	$(PYTEST) -m "not compiles and not slow"

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from mindcv_shufflenet.deploy.predict import predict
     from mindcv_shufflenet.deploy.predictor import Predictor, inference_model
     from mindcv_shufflenet.deploy.speed.benchmark import benchmark
+    from mindcv_shufflenet.diagnosis.selftest import selftest
     from mindcv_shufflenet.errors import Interrupted, RunError, UserError
     from mindcv_shufflenet.evaluation.evaluate import evaluate
     from mindcv_shufflenet.evaluation.verify import verify
+    from mindcv_shufflenet.fitting.fit import fit
     from mindcv_shufflenet.graph.network import fold
     from mindcv_shufflenet.models.base import unfuse
     from mindcv_shufflenet.models.catalogue import is_model, list_models
@@ -61,6 +63,8 @@ _HOMES = {
     "data_check": "mindcv_shufflenet.data.inspection.check",
     "data_show": "mindcv_shufflenet.training.data_show",
     "prepare_data": "mindcv_shufflenet.data.prepare",
+    "fit": "mindcv_shufflenet.fitting.fit",
+    "selftest": "mindcv_shufflenet.diagnosis.selftest",
     "Predictor": "mindcv_shufflenet.deploy.predictor",
     "inference_model": "mindcv_shufflenet.deploy.predictor",
     "create_model": "mindcv_shufflenet.network",
@@ -117,6 +121,7 @@ __all__ = [
     "data_stats",
     "evaluate",
     "export",
+    "fit",
     "fold",
     "fuse",
     "get_model",
@@ -131,6 +136,7 @@ __all__ = [
     "prepare_data",
     "register_dataset",
     "resolve_preprocessing",
+    "selftest",
     "sweep",
     "train",
     "unfuse",

@@ -120,15 +120,32 @@ def progress(
 
 @contextmanager
 def notes_on(console: Console) -> Iterator[None]:
-    """Show what the package logs as lines ``note: ...`` for a while, each text once."""
+    """Show what the package logs as lines ``note: ...`` for a while, each text once, and nowhere else.
+
+    Other packages give the root logger a handler, which would show the same a second time.
+    """
     logger = logging.getLogger(__package__)
-    handler, level = _Notes(console), logger.level
+    handler, level, propagates = _Notes(console), logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    logger.propagate = False
     try:
         yield
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagates
+
+
+@contextmanager
+def notes_held_back() -> Iterator[None]:
+    """Let the package log nothing but warnings for a while: what a command does in steps needs no notes on each."""
+    logger = logging.getLogger(__package__)
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
         logger.setLevel(level)
 
 

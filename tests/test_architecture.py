@@ -8,8 +8,9 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "mindcv_shufflenet"
 # the top floor first; modules of one floor may use each other
 FLOORS = (
-    "__main__ cli commands sweeps training averaging deploy report evaluation engines graph network data".split()
-    + "models weights kernels families parallel runtime storage options console lines signals errors".split()
+    "__main__ cli commands diagnosis fitting sweeps training averaging deploy report evaluation engines".split()
+    + "graph network data models weights kernels families parallel runtime storage options".split()
+    + "console lines signals errors".split()
 )
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # folders inside the folder of a floor, such as data/datasets

@@ -63,6 +63,8 @@ ONLY_PARSED = {
     "export --ckpt_path x1_0.ckpt": "docs/deploy.md has the same",
     "--model NAME": "names a table's rows; make demo has the same training",
     "shufflenet sweep": "starts trainings; tests/cli/test_sweep.py does",
+    "shufflenet fit": "takes minutes; tests/cli/test_fit.py does it",
+    "shufflenet selftest": "tests/diagnosis/test_selftest.py runs it",
     "shufflenet average": "needs a run of several epochs; tests/averaging/test_average.py has one",
     "--data_dir DIR": "names a table's row; docs/train.md has the same training",
 }
@@ -71,11 +73,16 @@ NOT_RUN = {
     "make ": "installs the requirements; CI runs it",
     "benchmarks/": "measures for minutes",
     "infer_onnx.py": "tests/test_infer_onnx.py runs it",
+    "classify.py": "tests/cli/test_fit.py runs it",
     "notebook": "installs and starts Jupyter; tests/test_examples.py runs the notebooks",
     "...": "a part of a command",
 }
 # Python blocks that do not run, by what is in them, and why.
-BLOCKS_NOT_RUN = {"zoo.verify(": "needs published weights; tests/cli/test_verify.py has them"}
+BLOCKS_NOT_RUN = {
+    "zoo.verify(": "needs published weights; tests/cli/test_verify.py has them",
+    "zoo.fit(": "takes minutes; tests/cli/test_fit.py does it",
+    "zoo.selftest(": "tests/diagnosis/test_selftest.py calls it",
+}
 # Pages whose Python blocks do not run, and why.
 PAGES_NOT_RUN = {"docs/adding-a-model.md": "parts of a family; tests/test_toy_family.py has the whole one and runs it"}
 # Files that a page tells its reader to write.

@@ -36,7 +36,7 @@ def test_it_needs_little() -> None:
     modules |= {str(node.module) for node in tree.body if isinstance(node, ast.ImportFrom)}
     assert modules - sys.stdlib_module_names == {"numpy", "onnxruntime", "PIL"}
     code = re.sub(r'""".*?"""', "", SCRIPT.read_text(), flags=re.DOTALL)
-    assert len([line for line in code.splitlines() if line.strip()]) <= 30
+    assert len([line for line in code.splitlines() if line.strip()]) <= 55
 
 
 def photo(path: Path, size: tuple[int, int] = (93, 70), seed: int = 0) -> Path:

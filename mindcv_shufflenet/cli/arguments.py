@@ -52,10 +52,10 @@ def argument(
 RECIPE = argument("-c", "--config", metavar="FILE", text="YAML recipe; the command line goes before it", is_path=True)
 
 
-def switch(name: str, *, text: str, is_common: bool = True) -> Argument:
+def switch(name: str, *, text: str, default: bool = False, is_common: bool = True) -> Argument:
     """Return an argument that is on or off: ``--name``, ``--name=False`` or ``--no-name``."""
     return argument(
-        name, nargs="?", const=True, default=False, type=boolean, metavar="True|False", text=text, is_common=is_common
+        name, nargs="?", const=True, default=default, type=boolean, metavar="True|False", text=text, is_common=is_common
     )
 
 
@@ -90,6 +90,16 @@ def seconds(text: str) -> float:
     if not 0 < number <= 3600:
         raise argparse.ArgumentTypeError(f"{text} is not a number above 0 and at most 3600")
     return number
+
+
+def duration(text: str) -> float:
+    """Return the seconds of a time: ``90s``, ``10m``, ``1.5h``; a number alone is minutes."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    unit = units.get(text[-1:], 60)
+    try:
+        return unit * float(text[:-1] if text[-1:] in units else text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no time, such as 90s, 10m or 1h") from None
 
 
 def name_of(kind: str, names: Collection[str]) -> Callable[[str], str]:

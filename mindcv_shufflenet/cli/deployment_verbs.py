@@ -49,11 +49,24 @@ DEPLOYMENT_VERBS: dict[str, Verb] = {
                 text=f"for {', '.join(TARGETS)} (default: this machine; arm was not run here)",
             ),
             switch("--int8", text="quantise to int8, on the images of --calibration"),
+            switch(
+                "--int8_search",
+                default=True,
+                text="where int8 is too far from float32, look for layers that had better stay float32 (minutes)",
+                is_common=False,
+            ),
             argument(
                 "--calibration",
                 metavar="DIR",
                 is_path=True,
                 text="images like those that the network will see; the outputs are compared on some of them",
+            ),
+            argument(
+                "--calibration_images",
+                type=int,
+                metavar="N",
+                is_common=False,
+                text="of more images than that, take so many for int8, evenly spaced (default: 1000)",
             ),
             argument(
                 "--package",

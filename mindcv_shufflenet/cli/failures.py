@@ -53,7 +53,8 @@ def end(error: Exception, verb: str | None) -> int:
     if isinstance(error, BrokenPipeError) or (isinstance(error, OSError) and error.filename is None):
         return _output_failed(error) if current().world.size == 1 else current().fail(str(error), 1)
     if isinstance(error, OSError):
-        return current().fail(f"cannot use {error.filename}: {error.strerror}; check the path and its permissions", 2)
+        advice = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the path and its permissions"
+        return current().fail(f"cannot use {error.filename}: {error.strerror}; {advice}", 2)
     if current().world.size == 1:
         raise error
     traceback.print_exception(error)

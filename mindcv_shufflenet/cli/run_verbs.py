@@ -1,10 +1,46 @@
 """The verbs of several trainings, and of what one has left: sweep, average, report."""
 
-from mindcv_shufflenet.cli.arguments import argument, count, epoch_range, name_of, switch
+from mindcv_shufflenet.cli.arguments import argument, count, duration, epoch_range, name_of, switch
 from mindcv_shufflenet.cli.verb import Verb
 from mindcv_shufflenet.storage.run_directory import is_of_report
 
 RUN_VERBS: dict[str, Verb] = {
+    "fit": Verb(
+        "make a working model of a folder of photos, within a time",
+        ("photos", "photos --time 5m --out birds", "photos --ckpt_path shufflenet_v2_x1_0.ckpt"),
+        {"model", "photos", "top1", "onnx", "report"},
+        (
+            argument(
+                "photos",
+                metavar="PHOTOS",
+                text="a folder with a folder of photos for each class, or with train/ and val/, which hold such",
+                is_path=True,
+            ),
+            argument(
+                "--time",
+                type=duration,
+                default=600.0,
+                metavar="TIME",
+                text="90s, 10m (default), 1h, ...; a number alone: minutes",
+            ),
+            argument("--out", default="fit", metavar="DIR", text="where the result goes (default: fit)", is_path=True),
+        ),
+        needs="a folder of photos",
+    ),
+    "selftest": Verb(
+        "see whether all that this package does works on this machine, in about a minute",
+        ("", "--device_target Ascend --ranks 8", "--json -"),
+        {"passed", "checks"},
+        (
+            argument(
+                "--ranks",
+                type=count,
+                default=2,
+                metavar="N",
+                text="ranks that mpirun starts to average a gradient (default: 2; 1: none)",
+            ),
+        ),
+    ),
     "sweep": Verb(
         "train several runs, one after the other, and compare them",
         ("sweep.yaml", "sweep.yaml --output sweeps/rates", "sweep.yaml --json result.json"),

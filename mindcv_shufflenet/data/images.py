@@ -33,10 +33,12 @@ def image_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
         raise UserError("a path is empty; name a file or a folder" if given else "no images are given; name some")
     for path in map(Path, given):
         if path.is_dir():
-            found = list_images(path, suffixes=_pillow_suffixes()).images
-            if not found:
+            found = list_images(path, suffixes=_pillow_suffixes())
+            if found.faults:
+                raise UserError(found.faults[0])
+            if not found.images:
                 raise UserError(f"no images in {path}; name a folder that has some, or the files themselves")
-            files += found
+            files += found.images
         elif path.is_file():
             files.append(path)
         elif path.exists():
@@ -85,7 +87,16 @@ def open_image(image: ImageLike) -> np.ndarray:
 
 
 def _pixels(image: Image.Image) -> np.ndarray:
+    check_aspect(image)
+    return np.asarray(upright(image))
+
+
+def check_aspect(image: Image.Image) -> None:
+    """Refuse an image that is a strip.
+
+    Raises:
+        UnfitError: a side is more than 100 times the other.
+    """
     if max(image.size) > _MAX_ASPECT * min(image.size):
         size = f"{image.width} x {image.height}"
         raise UnfitError(f"it has {size} pixels, more than {_MAX_ASPECT} times as many one way as the other; cut it")
-    return np.asarray(upright(image))

@@ -27,10 +27,12 @@ class Listing(NamedTuple):
     Attributes:
         images: files with an image's suffix.
         strangers: the other files.
+        faults: folders below it that cannot be listed, and links to a folder above them, which would never end.
     """
 
     images: list[Path]
     strangers: list[Path]
+    faults: list[str]
 
 
 def told_strangers(strangers: Collection[Path]) -> tuple[str, ...]:
@@ -49,10 +51,13 @@ def list_folders(folder: Path) -> list[str]:
 
 
 def holds_images(folder: Path, depth: int = 3) -> bool:
-    """Whether there is an image in ``folder`` or in the folders up to ``depth`` levels below it."""
-    with _scan(folder) as entries:
-        if any(_has_suffix(entry.name, IMAGE_SUFFIXES) for entry in entries if not entry.name.startswith(".")):
-            return True
+    """Whether an image is seen in ``folder`` or in the folders up to ``depth`` levels below it."""
+    try:
+        with _scan(folder) as entries:
+            if any(_has_suffix(entry.name, IMAGE_SUFFIXES) for entry in entries if not entry.name.startswith(".")):
+                return True
+    except UserError:  # :func:`list_images` tells it
+        return False
     return depth > 0 and any(holds_images(folder / name, depth - 1) for name in list_folders(folder))
 
 
@@ -63,20 +68,23 @@ def list_images(folder: Path, recursive: bool = True, suffixes: Collection[str] 
     ``stat``, so a million files take a few seconds.
 
     Raises:
-        UserError: a folder cannot be read, or a link leads to a folder above it.
+        UserError: ``folder`` cannot be read.
     """
-    images: list[str] = []
-    strangers: list[str] = []
-    folders = [str(folder)]
-    while folders:
-        _list_one(folders.pop(), images, strangers, folders if recursive else None, suffixes)
-    return Listing([Path(name) for name in sorted(images)], [Path(name) for name in sorted(strangers)])
+    images, strangers, inner, faults = _list_one(str(folder), suffixes)
+    while recursive and inner:
+        try:
+            found = _list_one(inner.pop(), suffixes)
+        except UserError as error:
+            faults.append(str(error))
+            continue
+        for all_of_them, more in zip((images, strangers, inner, faults), found, strict=True):
+            all_of_them += more
+    return Listing([Path(name) for name in sorted(images)], [Path(name) for name in sorted(strangers)], sorted(faults))
 
 
-def _list_one(
-    folder: str, images: list[str], strangers: list[str], folders: list[str] | None, suffixes: Collection[str]
-) -> None:
-    """Sort the entries of one folder into the three lists."""
+def _list_one(folder: str, suffixes: Collection[str]) -> tuple[list[str], list[str], list[str], list[str]]:
+    """Return the images, the other files, the folders and the faults of one folder."""
+    images, strangers, inner, faults = [], [], [], []
     with _scan(folder) as entries:
         for entry in entries:
             name = entry.name
@@ -85,26 +93,29 @@ def _list_one(
             is_image = _has_suffix(name, suffixes)
             # A link with an image's suffix counts as a file: following it would cost a stat a file.
             if entry.is_dir(follow_symlinks=not is_image):
-                if folders is not None:
-                    folders.append(_not_above(entry))
+                if loop := _loop(entry):
+                    faults.append(loop)
+                else:
+                    inner.append(entry.path)
             elif is_image:
                 images.append(entry.path)
             elif name.lower() not in _LITTER:
                 strangers.append(entry.path)
+    return images, strangers, inner, faults
 
 
 def _has_suffix(name: str, suffixes: Collection[str]) -> bool:
     return name[name.rfind(".") :].lower() in suffixes
 
 
-def _not_above(entry: os.DirEntry[str]) -> str:
-    """Return the path of a folder; refuse a link to a folder above itself, which would never end."""
+def _loop(entry: os.DirEntry[str]) -> str | None:
+    """Return what is wrong with a link to a folder above itself."""
     if entry.is_symlink():
         target = Path(entry.path).resolve()
         parent = Path(entry.path).parent.resolve()
         if target in (parent, *parent.parents):
-            raise UserError(f"{entry.path} is a link to a folder above itself ({target}): remove the link")
-    return entry.path
+            return f"{entry.path} is a link to a folder above itself ({target}): remove the link"
+    return None
 
 
 def _scan(folder: str | Path) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:

@@ -14,7 +14,7 @@ from mindcv_shufflenet.data.open import evenly_spaced, open_data
 from mindcv_shufflenet.data.transforms import denormalise
 from mindcv_shufflenet.engines.open import OpenedEngine, find_source
 from mindcv_shufflenet.errors import RunError
-from mindcv_shufflenet.evaluation.calibration import Calibration, calibrate
+from mindcv_shufflenet.evaluation.calibration import Calibration, Sureness, calibrate, find_sureness
 from mindcv_shufflenet.evaluation.confusion import ClassScores, class_scores, confusion, most_confident_errors
 from mindcv_shufflenet.evaluation.evaluator import Observer, Scored, scored_batches
 from mindcv_shufflenet.evaluation.metrics import Metrics
@@ -44,16 +44,20 @@ class WrongImage(NamedTuple):
     """An image with a wrong answer.
 
     Attributes:
-        view: what the network sees, ``[H, W, 3] uint8``.
+        image: what the network reads, ``[C, H, W] float32``.
+        view: the same, ``[H, W, 3] uint8``.
         label: index of its class.
         answer: index of the class that the network takes it for.
         probability: of the answer.
+        heat: where the image raises the score of the answer (Grad-CAM), ``[h, w] float32`` in 0..1; None: not known.
     """
 
+    image: np.ndarray
     view: np.ndarray
     label: int
     answer: int
     probability: float
+    heat: np.ndarray | None = None
 
 
 class Findings(NamedTuple):
@@ -65,6 +69,7 @@ class Findings(NamedTuple):
         train: of as many evenly spaced training images without augmentation, or of all.
         train_images: how many training images there are.
         calibration: None where there are too few images.
+        sureness: from which calibrated probability on an answer counts as sure; None where none does.
         wrong: the wrong answers to validation images with the highest probability, highest first.
     """
 
@@ -73,6 +78,7 @@ class Findings(NamedTuple):
     train: Part
     train_images: int
     calibration: Calibration | None
+    sureness: Sureness | None
     wrong: list[WrongImage]
 
 
@@ -111,8 +117,9 @@ def analyse(
     logits = np.concatenate(kept)
     calibration = calibrate(logits, val.labels)
     probabilities = softmax(logits / np.float32(calibration.temperature if calibration else 1), axis=1)
+    sureness = find_sureness(probabilities.max(axis=1), probabilities.argmax(axis=1) == val.labels)
     wrong = _wrong_images(config, val, probabilities, workers)
-    return Findings(val.class_names, of_val, of_train, train_images, calibration, wrong)
+    return Findings(val.class_names, of_val, of_train, train_images, calibration, sureness, wrong)
 
 
 def _part(opened: OpenedEngine, loader: Loader, *observers: Observer) -> Part:
@@ -140,6 +147,7 @@ def _wrong_images(config: Config, split: Split, probabilities: np.ndarray, worke
     images = np.concatenate([batch.image[batch.valid] for batch in batches])
     return [
         WrongImage(
+            image,
             denormalise(image, preprocessing),
             int(split.labels[index]),
             int(probabilities[index].argmax()),

@@ -18,6 +18,10 @@ BINS = 15
 MIN_IMAGES = 100
 # Without a wrong answer, any lower temperature is better.
 _MIN_ERRORS = 1
+# Answers of which a share can be told.
+MIN_SURE = 20
+# By how much rarer than all answers those are to be wrong that count as sure.
+_RARER = 3.0
 
 
 class Reliability(NamedTuple):
@@ -121,3 +125,45 @@ def calibrate(logits: np.ndarray, label: np.ndarray) -> Calibration | None:
     if cross_entropy(*test, temperature) > cross_entropy(*test) or after.ece > before.ece:
         temperature, after = 1.0, before
     return Calibration(temperature, len(label[half]), len(label[other]), before, after)
+
+
+class Sureness(NamedTuple):
+    """From which probability on an answer counts as sure.
+
+    Attributes:
+        threshold: the least probability of a sure answer, 0..1.
+        share: of the answers, those that are sure, 0..1.
+        accuracy: of the sure ones, those that are right, 0..1.
+    """
+
+    threshold: float
+    share: float
+    accuracy: float
+
+
+# The highest threshold: 1 says that no answer is sure.
+_HIGHEST = float(np.nextafter(np.float32(1), np.float32(0)))
+
+
+def find_sureness(confidence: np.ndarray, is_right: np.ndarray) -> Sureness | None:
+    """Find the lowest probability from which on answers are wrong a third as often as all answers are.
+
+    Args:
+        confidence: the probability of each answer, ``[N]``.
+        is_right: whether it is right, ``[N] bool``.
+
+    Returns:
+        None where fewer than 20 answers reach such a probability.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    right = is_right[order]
+    accuracy = np.cumsum(right) / np.arange(1, len(right) + 1)
+    is_enough = accuracy >= 1 - (1 - right.mean()) / _RARER
+    is_enough[: MIN_SURE - 1] = False
+    # answers of the same probability are sure together
+    is_enough[:-1] &= confidence[order][:-1] != confidence[order][1:]
+    found = np.flatnonzero(is_enough)
+    if not len(found):
+        return None
+    last = int(found[-1])
+    return Sureness(min(float(confidence[order][last]), _HIGHEST), (last + 1) / len(right), float(accuracy[last]))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 
 
 @dataclass
@@ -62,3 +63,9 @@ class Metrics:
             whole.correct5 += part.correct5
             whole.losses += part.losses
         return whole
+
+
+def wilson_interval(right: int, images: int) -> tuple[float, float]:
+    """Return the bounds of the 95 % confidence interval of an accuracy, in percent (Wilson 1927)."""
+    found = binomtest(right, images).proportion_ci(0.95, method="wilson")
+    return 100 * found.low, 100 * found.high

@@ -33,19 +33,32 @@ _FORGOTTEN = 30 * 24 * 3600.0
 def library() -> Path | None:
     """Return the path of the library of kernels, compiled if need be.
 
-    None where there is none: they are switched off, the platform is another, there is no compiler, or the library
-    cannot be compiled or loaded. That is told once.
+    None where there is none: they are switched off, or :func:`load` fails. That is told once.
     """
-    if os.environ.get(SWITCH, "").lower() in _OFF:
+    if is_off():
         _logger.info("MindSpore's own operators are used: %s is off", SWITCH)
         return None
     try:
-        path = _compiled()
-        loaded = ctypes.CDLL(str(path))
+        return load()
     except (OSError, UserError) as error:
         _logger.info("MindSpore's own operators are used, since the kernels cannot be: %s", error)
         return None
-    loaded.set_kernel_threads(count_cores())
+
+
+def is_off() -> bool:
+    """Whether the kernels are switched off."""
+    return os.environ.get(SWITCH, "").lower() in _OFF
+
+
+def load() -> Path:
+    """Load the library of kernels into this process, compiled if need be, and return its path.
+
+    Raises:
+        UserError: the platform is another, there is no compiler or it fails, or the library cannot be written.
+        OSError: the library cannot be loaded.
+    """
+    path = _compiled()
+    ctypes.CDLL(str(path)).set_kernel_threads(count_cores())
     return path
 
 

@@ -63,5 +63,51 @@ def recompute_statistics(network: nn.Cell, forward: Callable[[Tensor], object], 
     return images
 
 
+def has_folded_norms(network: nn.Cell) -> bool:
+    """Return whether all BatchNorms have a mean of 0 and a variance of 1: in weights, that they were folded."""
+    norms = batch_norms(network)
+    means = (norm.moving_mean.asnumpy() for norm in norms)
+    variances = (norm.moving_variance.asnumpy() for norm in norms)
+    return bool(norms) and not any(map(np.any, means)) and all(np.allclose(own, 1, atol=1e-4) for own in variances)
+
+
+def unfold_norms(network: nn.Cell, batches: Iterable[np.ndarray]) -> None:
+    """Give each BatchNorm the mean and variance of what it reads, and scale and shift so that it computes as before.
+
+    A BatchNorm that was folded into a convolution changes nothing in inference. In training it would normalise all the
+    same, and the network would compute something else than what its weights were trained for.
+
+    Args:
+        network: in inference, computed by MindSpore's own operators, in PyNative mode. It is changed in place.
+        batches: images ``[N, C, H, W] float32``.
+    """
+    norms = batch_norms(network)
+    counts = dict.fromkeys(map(id, norms), 0)
+    sums = {id(norm): np.zeros((2, len(norm.moving_mean))) for norm in norms}  # of values, and of squares
+
+    def add(norm: nn.Cell, inputs: tuple[Tensor, ...]) -> None:
+        maps = inputs[0].asnumpy().swapaxes(0, 1)
+        values = maps.reshape(len(maps), -1)
+        counts[id(norm)] += values.shape[1]
+        sums[id(norm)] += values.sum(axis=1, dtype=np.float64), np.square(values).sum(axis=1, dtype=np.float64)
+
+    hooks = [norm.register_forward_pre_hook(add) for norm in norms]
+    try:
+        for batch in batches:
+            network(Tensor(batch))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for norm in norms:
+        mean, square = sums[id(norm)] / counts[id(norm)]
+        variance = np.maximum(square - mean**2, 0)
+        own = (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
+        gamma, beta, old_mean, old_variance = (parameter.asnumpy().astype(np.float64) for parameter in own)
+        scale = gamma / np.sqrt(old_variance + norm.eps)
+        new = scale * np.sqrt(variance + norm.eps), scale * (mean - old_mean) + beta, mean, variance
+        for parameter, values in zip(own, new, strict=True):
+            _set(parameter, values)
+
+
 def _set(parameter: Parameter, values: np.ndarray) -> None:
     parameter.set_data(Tensor(values.astype(np.float32)))

@@ -211,6 +211,13 @@ def picture(view: np.ndarray) -> str:
     return _uri(image, "png" if max(image.size) <= 64 else "jpeg")
 
 
+def overlaid(view: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """Return pixels ``[H, W, 3] uint8`` under a heat map ``[h, w]`` in 0..1: what is cold is dark."""
+    height, width = view.shape[:2]
+    smooth = np.asarray(Image.fromarray(heat).resize((width, height), Image.Resampling.BICUBIC)).clip(0, 1)
+    return (view * (0.25 + 0.75 * smooth[..., None])).round().astype(np.uint8)
+
+
 def _uri(image: Image.Image, kind: str) -> str:
     content = io.BytesIO()
     image.save(content, kind, **({"quality": 80} if kind == "jpeg" else {"optimize": True}))

@@ -4,8 +4,9 @@ Source: Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks
 arXiv:1610.02391, equations 1 and 2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -14,7 +15,10 @@ from matplotlib.figure import Figure
 from mindspore import Tensor, nn, ops
 from PIL import Image
 
+from mindcv_shufflenet.evaluation.analysis import Findings
+from mindcv_shufflenet.network import open_network
 from mindcv_shufflenet.report.figures import any_script, save
+from mindcv_shufflenet.runtime.mode import mode_restored
 
 
 def grad_cam(network: nn.Cell, image: np.ndarray, index: int) -> np.ndarray:
@@ -38,6 +42,22 @@ def grad_cam(network: nn.Cell, image: np.ndarray, index: int) -> np.ndarray:
     weights = gradient.mean(axis=(1, 2))
     heat = np.maximum(np.tensordot(weights, last_map.asnumpy()[0], axes=1), 0)
     return (heat / heat.max() if heat.max() > 0 else heat).astype(np.float32)
+
+
+def explained(findings: Findings, options: Mapping[str, Any]) -> Findings:
+    """Return findings whose wrong answers have heat maps.
+
+    Args:
+        findings: as :func:`~mindcv_shufflenet.evaluation.analysis.analyse` returns them.
+        options: of the evaluation, by name; they name the weights.
+    """
+    if not findings.wrong:
+        return findings
+    network = open_network(options, len(findings.class_names)).network.set_train(False)
+    with mode_restored():
+        ms.set_context(mode=ms.PYNATIVE_MODE)
+        wrong = [one._replace(heat=grad_cam(network, one.image, one.answer)) for one in findings.wrong]
+    return findings._replace(wrong=wrong)
 
 
 def draw(

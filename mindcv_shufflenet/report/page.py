@@ -1,5 +1,6 @@
 """A report as one HTML file, of the templates in ``templates/``. Nothing in it is loaded from elsewhere."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -81,6 +82,8 @@ def clock(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
-def short(name: str) -> str:
-    """Return the first of a class's names."""
-    return name.split(",")[0].strip()
+def short_names(names: Sequence[str]) -> list[str]:
+    """Return the first of each class's names, as ImageNet's have several; all if another class has the same first."""
+    first = [name.split(",")[0].strip() for name in names]
+    counts = Counter(first)
+    return [short if counts[short] == 1 else name for short, name in zip(first, names, strict=True)]

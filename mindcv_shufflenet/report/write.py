@@ -1,7 +1,5 @@
 """``write_report``: the record of a run, or of several side by side, as one HTML file and tables in CSV."""
 
-import csv
-import io
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,11 +15,13 @@ from mindcv_shufflenet.errors import UserError, unknown_name
 from mindcv_shufflenet.evaluation.analysis import Findings, Part, analyse
 from mindcv_shufflenet.evaluation.calibration import Calibration
 from mindcv_shufflenet.report.comparison_page import comparison_page
+from mindcv_shufflenet.report.findings_part import calibration_saved
+from mindcv_shufflenet.report.gradcam import explained
 from mindcv_shufflenet.report.run import Run, read_run
 from mindcv_shufflenet.report.run_page import run_page
 from mindcv_shufflenet.report.texts import LANGUAGES, html
 from mindcv_shufflenet.runtime.mode import mode_restored
-from mindcv_shufflenet.storage.files import atomic_write, exclusive, is_writable
+from mindcv_shufflenet.storage.files import atomic_write_csv, atomic_write_text, exclusive, is_writable
 from mindcv_shufflenet.storage.run_directory import (
     CLASS_SCORES_FILE,
     CONFUSION_FILE,
@@ -108,7 +108,7 @@ def write_report(
     _check_free(file, [] if len(found) > 1 else _tables_beside(file))
     if len(found) == 1:
         return _report_run(found[0], file, full, language, options or {}, console)
-    _write(file, comparison_page(found, language))
+    atomic_write_text(file.resolve(), comparison_page(found, language))
     return Report(file, (), tuple(run.directory.folder for run in found), tuple(map(_best_top1, found)))
 
 
@@ -119,16 +119,16 @@ def _report_run(
     read, scores = (run.directory.folder,), (_best_top1(run),)
     findings, reason = _evaluate(run, options, full, console)
     if findings is None:
-        _write(file, run_page(run, None, reason, Markup(), language))
+        atomic_write_text(file.resolve(), run_page(run, None, reason, Markup(), language))
         for table in _tables_beside(file):
             table.unlink(missing_ok=True)
         return Report(file, (), read, scores)
     calibration = findings.calibration
     kept = _keep_temperature(run, calibration, run.changed_by(options)) if calibration else Markup()
-    _write(file, run_page(run, findings, reason, kept, language))
+    atomic_write_text(file.resolve(), run_page(run, findings, reason, kept, language))
     return Report(
         file,
-        _write_tables(file.parent, findings),
+        write_tables(file.parent, findings),
         read,
         scores,
         findings.val.metrics.top1,
@@ -172,7 +172,8 @@ def _evaluate(
         return None, html("not_evaluated", reason=html("no_checkpoint"))
     try:
         own = run.evaluation_options(options)
-        return analyse(own, num_samples=run.config.num_samples, full=full, console=console), Markup()
+        findings = analyse(own, num_samples=run.config.num_samples, full=full, console=console)
+        return explained(findings, own), Markup()
     except UserError as error:
         _logger.info("the report has no confusion matrix: %s", error)
         return None, html("not_evaluated", reason=str(error))
@@ -199,22 +200,23 @@ def _keep_temperature(run: Run, calibration: Calibration, changed: Sequence[str]
             return html("calibration_not_saved")
         with exclusive(run.directory.folder):
             change_metadata(checkpoint, metadata._replace(temperature=calibration.temperature))
-    if calibration.temperature == 1:
-        return html("calibration_same")
-    return html("calibration_saved", checkpoint=checkpoint.name)
+    return calibration_saved(calibration, checkpoint.name)
 
 
-def _write_tables(folder: Path, findings: Findings) -> tuple[Path, ...]:
+def write_tables(folder: Path, findings: Findings) -> tuple[Path, ...]:
+    """Write the confusion matrices and the figures of each class as CSV files into a folder, and return their paths."""
     names = findings.class_names
-    return (
-        _write_table(folder / CONFUSION_FILE, *_matrix_rows(names, findings.val)),
-        _write_table(folder / TRAIN_CONFUSION_FILE, *_matrix_rows(names, findings.train)),
-        _write_table(
-            folder / CLASS_SCORES_FILE,
+    tables: dict[str, tuple[list[str], list[list[Any]]]] = {
+        CONFUSION_FILE: _matrix_rows(names, findings.val),
+        TRAIN_CONFUSION_FILE: _matrix_rows(names, findings.train),
+        CLASS_SCORES_FILE: (
             [_marked("class"), *findings.val.scores._fields],
             [[name, *figures] for name, *figures in zip(names, *findings.val.scores, strict=True)],
         ),
-    )
+    }
+    for name, (head, rows) in tables.items():
+        atomic_write_csv((folder / name).resolve(), head, rows)
+    return tuple(folder / name for name in tables)
 
 
 def _matrix_rows(names: Sequence[str], part: Part) -> tuple[list[str], list[list[Any]]]:
@@ -226,15 +228,3 @@ def _matrix_rows(names: Sequence[str], part: Part) -> tuple[list[str], list[list
 def _marked(name: str) -> str:
     """The name of a table's first column, which tells that the table is a report's."""
     return f"{REPORT_MARKER}: {name}"
-
-
-def _write_table(path: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([head, *rows])
-    _write(path, text.getvalue())
-    return path
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_write(path.resolve()) as file:
-        file.write(text.encode())

@@ -1,7 +1,9 @@
 """Atomic file writes, locks on files and folders, and the cache folder."""
 
+import csv
 import fcntl
 import functools
+import io
 import os
 import re
 import secrets
@@ -10,7 +12,7 @@ import stat
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -161,6 +163,19 @@ def _is_dead(name: str) -> bool:
     except PermissionError:  # another user's
         pass
     return False
+
+
+def atomic_write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8, whole or not at all; bytes of file names that are no UTF-8 stay what they were."""
+    with atomic_write(path) as file:
+        file.write(text.encode(errors="surrogateescape"))
+
+
+def atomic_write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table as CSV, whole or not at all."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([head, *rows])
+    atomic_write_text(path, text.getvalue())
 
 
 @contextmanager

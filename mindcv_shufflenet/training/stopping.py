@@ -24,10 +24,13 @@ class Reason(NamedTuple):
 
 
 class Rule:
-    """One rule that may stop a training; a subclass answers one of the two questions."""
+    """A rule that may stop a training; a subclass answers one of the two questions, or both."""
 
     def is_over(self, _progress: Progress) -> bool:
-        """Whether the training is complete. Asked between epochs, and the first rank's answer counts."""
+        """Whether the training is complete. The first rank's answer counts.
+
+        Asked once before each epoch and once after the last one.
+        """
         return False
 
     def reason(self) -> Reason | None:
@@ -79,11 +82,13 @@ def given_more_epochs(progress: Progress, stopped: Config, now: Config) -> Progr
 
 def describe_end(config: Config, progress: Progress) -> str:
     """Say why a training is complete."""
-    if progress.epoch < config.epoch_size:
+    if EarlyStopping(config.early_stopping).is_over(progress) and progress.epoch < config.epoch_size:
         return (
             f"early_stopping ended the training after epoch {progress.epoch} of {config.epoch_size}: the best top-1,"
             f" {progress.best_top1:.3f} %, is of epoch {progress.best_epoch}"
         )
+    if progress.epoch < config.epoch_size:
+        return f"a rule ended the training after epoch {progress.epoch} of {config.epoch_size}"
     more = f" (the run has {progress.epoch})" if progress.epoch > config.epoch_size else ""
     return f"{counted(config.epoch_size, 'epoch')} done{more}"
 
@@ -123,7 +128,8 @@ class Stopping:
 
     def is_over(self, progress: Progress) -> bool:
         """Whether the training is complete after the present epoch, as the first rank sees it."""
-        return bool(self.group.gather(any(rule.is_over(progress) for rule in self.rules))[0])
+        answers = [rule.is_over(progress) for rule in self.rules]  # each one is asked
+        return bool(self.group.gather(any(answers))[0])
 
     @property
     def needs_step(self) -> bool:

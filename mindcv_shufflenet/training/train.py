@@ -1,7 +1,7 @@
 """``train``: train a network on a data set, or resume a training that was stopped."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,7 @@ from mindcv_shufflenet.training.record.resume import resume
 from mindcv_shufflenet.training.record.resume_point import ResumePoint
 from mindcv_shufflenet.training.record.state import Progress, weights_checksum
 from mindcv_shufflenet.training.result import TrainResult, result_of
-from mindcv_shufflenet.training.stopping import SignalReceived, Stopping, describe_end, ends
+from mindcv_shufflenet.training.stopping import Rule, SignalReceived, Stopping, describe_end, ends
 from mindcv_shufflenet.training.trainer import Trainer
 from mindcv_shufflenet.training.validation import Validate, Validation
 
@@ -41,7 +41,11 @@ _logger = logging.getLogger(__name__)
 
 @mode_restored()
 def train(
-    options: Mapping[str, Any], *, given: Collection[str] | None = None, console: Console | None = None
+    options: Mapping[str, Any],
+    *,
+    given: Collection[str] | None = None,
+    console: Console | None = None,
+    rules: Sequence[Rule] = (),
 ) -> TrainResult:
     """Train as the options say.
 
@@ -51,11 +55,12 @@ def train(
         options: by name, as a recipe has them (docs/options.md).
         given: names of the options that the log names where they have no effect; None: all of ``options``.
         console: shows how the training goes on; None: nothing is shown. What the user may not expect is logged.
+        rules: that may stop the training, beside those of the options.
 
     Raises:
         UserError: an option is wrong, or data or weights are missing or do not fit.
         RunError: the loss or a weight is not a number, or the ranks disagree; the last saved state is kept.
-        Interrupted: a signal has come; the state is saved.
+        Interrupted: a signal has come, or a rule gave a reason to stop inside an epoch; the state is saved.
     """
     console = console or Console(quiet=True, force_terminal=False)
     start = find_start(options)
@@ -79,7 +84,7 @@ def train(
         advice = "--epoch_size" if progress.epoch >= config.epoch_size else "--epoch_size or --early_stopping 0"
         console.print(f"{describe_end(config, progress)}, so nothing changes; give a larger {advice} to train on")
     else:
-        progress = _run(start.source, job, progress, console)
+        progress = _run(start.source, job, progress, console, rules)
         _report(config, start.folder, console)
         current().barrier()  # rank 0 has written the files that the result names
         if progress.epoch < config.epoch_size:
@@ -95,7 +100,7 @@ def _resume(start: Start, job: Job) -> tuple[Progress, list[str]]:
     return resume(start.source, run.circumstances, run.network, run.step, job.updates, run.split.class_to_index)
 
 
-def _run(source: ResumePoint | None, job: Job, progress: Progress, console: Console) -> Progress:
+def _run(source: ResumePoint | None, job: Job, progress: Progress, console: Console, rules: Sequence[Rule]) -> Progress:
     """Train in the run directory, which no other process may do meanwhile."""
     run, steps, group = job.run, len(job.images.loader), current()
     config, network = run.config, run.network
@@ -114,7 +119,7 @@ def _run(source: ResumePoint | None, job: Job, progress: Progress, console: Cons
             _validation(job),
             recorder,
             Display(console, config.epoch_size, steps),
-            Stopping([*ends(config), signal_received], group, vote),
+            Stopping([*ends(config), *rules, signal_received], group, vote),
             group,
             partial(new_warnings, baseline=_baseline_of(job)),
             config.log_interval,

@@ -248,7 +248,7 @@ def _advice(name: str, weights: Weights, here: int) -> str:
             f"its num_classes is {weights.num_classes} and {here} is asked for: give data (or --num_classes) of"
             f" {weights.num_classes}; train takes --reset_classifier for a new one"
         )
-    return "give the checkpoint's own --model, --layout and --in_channels"
+    return "its model, its layout or its in_channels is another one: give that of the checkpoint"
 
 
 def _more(names: list[str]) -> str:

@@ -38,6 +38,7 @@ class Metadata(NamedTuple):
         classes: that the network was trained on.
         epoch: after which the weights were saved.
         temperature: what the logits are divided by before the softmax, so that the probabilities are calibrated.
+        threshold: the least of these probabilities with which an answer counts as sure; 0: all are; 1: none is.
         origin: what the weights are, where they are not what a training has saved.
     """
 
@@ -45,6 +46,7 @@ class Metadata(NamedTuple):
     classes: Classes | None = None
     epoch: int | None = None
     temperature: float = 1.0
+    threshold: float = 0.0
     origin: str | None = None
 
     def dump(self) -> str:
@@ -52,12 +54,15 @@ class Metadata(NamedTuple):
         classes = self.classes and {"names": self.classes.names, "indices": self.classes.indices}
         content = {"format": FORMAT, "options": self.options, "classes": classes, "epoch": self.epoch}
         further: dict[str, Any] = {"temperature": self.temperature} if self.temperature != 1 else {}
+        further |= {"threshold": self.threshold} if self.threshold else {}
         further |= {"origin": self.origin} if self.origin else {}
         return json.dumps(content | further)
 
     def with_weights_of(self, source: "Metadata") -> "Metadata":
         """Return what this tells of the network, with what another file tells of the same weights."""
-        return self._replace(epoch=source.epoch, temperature=source.temperature, origin=source.origin)
+        return self._replace(
+            epoch=source.epoch, temperature=source.temperature, threshold=source.threshold, origin=source.origin
+        )
 
 
 def entries_of(model: "onnx.ModelProto") -> dict[str, str]:
@@ -99,6 +104,7 @@ def parse_metadata(text: str) -> Metadata:
             raise ValueError(f"they are of format {content['format']} and this version reads {FORMAT}")
         options, epoch, origin = content["options"], content["epoch"], content.get("origin")
         temperature = float(content.get("temperature", 1.0))  # older files have none
+        threshold = float(content.get("threshold", 0.0))
         known = {name: options[name] for name in ("model", *_RECORDED) if name in options}
         checked = parse_config(known, is_recorded=True)
         classes = content["classes"] and classes_of(content["classes"]["names"], content["classes"]["indices"])
@@ -110,6 +116,8 @@ def parse_metadata(text: str) -> Metadata:
         raise ValueError("they name no model" if "model" not in known else f"epoch={epoch} is no number")
     if not MIN_TEMPERATURE <= temperature <= MAX_TEMPERATURE:
         raise ValueError(f"temperature={temperature} is not from {MIN_TEMPERATURE} to {MAX_TEMPERATURE}")
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"threshold={threshold} is not from 0 to 1")
     if not isinstance(origin, str | None):
         raise ValueError("their origin is no text")
-    return Metadata({name: getattr(checked, name) for name in known}, classes, epoch, temperature, origin)
+    return Metadata({name: getattr(checked, name) for name in known}, classes, epoch, temperature, threshold, origin)

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from mindcv_shufflenet.evaluation.calibration import calibrate, cross_entropy, fit_temperature, reliability
+from mindcv_shufflenet.evaluation.calibration import (
+    calibrate,
+    cross_entropy,
+    find_sureness,
+    fit_temperature,
+    reliability,
+)
 
 
 def drawn(images: int, temperature: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -100,3 +106,33 @@ def test_few_images_have_an_error_by_chance(images: int, error: float) -> None:
 def test_a_temperature_of_few_images_is_off() -> None:
     found = [np.log(fit_temperature(*drawn(50, 1, seed))) for seed in range(30)]
     assert np.std(found) == pytest.approx(0.25, abs=0.05)
+
+
+def test_an_answer_is_sure_from_the_probability_on_that_makes_errors_three_times_rarer() -> None:
+    confidence = np.linspace(1, 0.2, 100)
+    is_right = np.ones(100, bool)
+    is_right[[50, *range(71, 100)]] = False  # 30 % are wrong, so 10 % may be
+    found = find_sureness(confidence, is_right)
+    assert found is not None
+    assert found.accuracy >= 0.9
+    assert found.threshold == pytest.approx(confidence[76])  # 7 of the first 77 are wrong, and 8 of 78
+    assert found.share == pytest.approx(0.77)
+
+
+def test_no_answer_is_sure_among_few_or_where_errors_are_as_rare_everywhere() -> None:
+    assert find_sureness(np.linspace(1, 0.5, 19), np.ones(19, bool)) is None
+    assert find_sureness(np.linspace(1, 0.5, 100), np.arange(100) % 3 > 0) is None
+
+
+def test_where_all_answers_are_right_those_are_sure_that_are_as_probable_as_any_of_them() -> None:
+    assert find_sureness(np.linspace(0.9, 0.5, 20), np.ones(20, bool)) == (0.5, 1.0, 1.0)
+
+
+def test_answers_of_one_probability_are_sure_together() -> None:
+    """The order among them says nothing: either all or none of them are."""
+    confidence = np.repeat([0.99, 0.6], [40, 40])
+    is_right = np.arange(80) < 60  # of the second half, the first twenty
+    found = find_sureness(confidence, is_right)
+    assert found is not None
+    assert found.share == 0.5
+    assert find_sureness(np.full(80, 0.9), is_right) is None

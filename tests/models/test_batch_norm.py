@@ -4,7 +4,12 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
-from mindcv_shufflenet.models.batch_norm import freeze_statistics, moving_statistics, recompute_statistics
+from mindcv_shufflenet.models.batch_norm import (
+    freeze_statistics,
+    has_folded_norms,
+    moving_statistics,
+    recompute_statistics,
+)
 
 
 def test_statistics_against_numpy(pynative: None) -> None:
@@ -28,6 +33,14 @@ def test_statistics_against_numpy(pynative: None) -> None:
     assert recompute_statistics(network, network, iter([])) == 0
     np.testing.assert_array_equal(network[0].moving_mean.asnumpy(), before)
     network(Tensor(batches[0], ms.float32))
+
+
+def test_folded_norms_are_seen() -> None:
+    network = nn.SequentialCell(nn.BatchNorm2d(2), nn.BatchNorm2d(3))
+    assert has_folded_norms(network)
+    network[1].moving_mean.set_data(Tensor([0.0, 0.0, 0.1], ms.float32))
+    assert not has_folded_norms(network)
+    assert not has_folded_norms(nn.Dense(2, 3))
 
 
 def test_frozen_statistics_are_kept(pynative: None) -> None:

@@ -23,6 +23,6 @@ def made_up(run: Path, num_classes: int, each: int = 50) -> tuple[Run, Findings]
     answers = label, logits.argmax(axis=1), num_classes
     part = Part(metrics, confusion(*answers), class_scores(*answers))
     view = rng.integers(0, 256, (224, 224, 3), np.uint8)
-    wrong = [WrongImage(view, 7, 8, 0.9)] * 12
+    wrong = [WrongImage(np.zeros((3, 224, 224), np.float32), view, 7, 8, 0.9)] * 12
     names = tuple(f"class <{number}>, other name" for number in range(num_classes))
-    return read_run(run), Findings(names, part, part, 100_000, calibrate(logits, label), wrong)
+    return read_run(run), Findings(names, part, part, 100_000, calibrate(logits, label), None, wrong)

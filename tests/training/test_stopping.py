@@ -75,6 +75,7 @@ def test_a_training_that_was_stopped_early_goes_on_with_more_epochs_and_counts_a
     assert describe_end(stopped, progress) == (
         "early_stopping ended the training after epoch 3 of 5: the best top-1, 50.000 %, is of epoch 1"
     )
+    assert describe_end(Config(epoch_size=5), progress) == "a rule ended the training after epoch 3 of 5"
     assert is_complete(stopped, given_more_epochs(progress, stopped, stopped))
     assert not is_complete(Config(epoch_size=5), progress)
     extended = given_more_epochs(progress, stopped, longer)

@@ -77,7 +77,7 @@ def test_a_feature_extractor_leaves_the_head_out(path: Path) -> None:
 
 def test_both_shapes_and_layouts_are_told(path: Path) -> None:
     with pytest.raises(
-        UserError, match=r"net.npz does not fit the network: features.0.branch_main.0.weight is .*--model"
+        UserError, match=r"net.npz does not fit the network: features.0.branch_main.0.weight is .*its model, its layout"
     ):
         load_weights(random_network("shufflenet_v2_x1_0"), path)
     with pytest.raises(UserError, match="weights of layout megvii and the network is of layout torchvision"):

@@ -115,10 +115,15 @@ def find_layout(request: Request, expected: str) -> FolderLayout:
     return FolderLayout(folder, existing, False, notes)
 
 
+def has_validation(root: Path) -> bool:
+    """Return whether a folder has a validation split of its own."""
+    return any((root / name).is_dir() for name in (_VAL, *_OTHER_VAL)) and (root / _TRAIN).is_dir()
+
+
 def list_classes(folders: Iterable[tuple[Path, int]]) -> Listed:
     """List the images of class folders with their indices, in the given order.
 
-    Faults are a class folder that holds no image, and one that cannot be listed.
+    Faults are a class folder that holds no image, and folders that cannot be listed.
     """
     images: list[Path] = []
     strangers: list[Path] = []
@@ -126,11 +131,12 @@ def list_classes(folders: Iterable[tuple[Path, int]]) -> Listed:
     indices, counts = [], []
     for folder, index in folders:
         try:
-            found, others = list_images(folder)
+            found, others, odd = list_images(folder)
         except UserError as error:
             faults.append(str(error))
             continue
-        if not found:
+        faults += odd
+        if not found and not odd:
             others_told = f" ({others[0].name} is none of a known kind)" if others else ""
             faults.append(f"class folder {folder} holds no image{others_told}: fill it or remove it")
         images += found
@@ -162,7 +168,7 @@ def _part(split: Split, images: list[Path], layout: FolderLayout, request: Reque
 
 
 def _holds_classes(root: Path) -> bool:
-    """Whether the folders in ``root`` are classes: all hold images, or most do, and none is a split.
+    """Whether the folders in ``root`` are classes: all hold images, or two do, and none is a split.
 
     A split holds folders. A class called ``train`` holds only images, and all the others hold images too.
     """
@@ -171,7 +177,7 @@ def _holds_classes(root: Path) -> bool:
     if len(splits) == len(names) or any(list_folders(root / name) for name in splits):
         return False
     filled = sum(holds_images(root / name) for name in names)
-    return filled == len(names) or (filled > len(names) / 2 and not splits)
+    return filled == len(names) or (filled > 1 and not splits)
 
 
 def _odd_folder(root: Path) -> str:

@@ -103,7 +103,7 @@ def _bundled_classes() -> dict[str, str]:
 
 def _read_flat(data_dir: Path, split: str, class_to_index: dict[str, int]) -> Listed:
     """The images of a split without class folders, and their labels from the list beside it."""
-    images, strangers = list_images(data_dir / split, recursive=False)
+    images, strangers, _ = list_images(data_dir / split, recursive=False)
     if not images:
         raise UserError(f"no images in {data_dir / split}; expected is {EXPECTED}")
     candidates = [data_dir / name.format(split=split) for name in LABEL_LISTS]

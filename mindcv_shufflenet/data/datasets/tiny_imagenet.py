@@ -69,7 +69,7 @@ def _find(data_dir: Path) -> Path | None:
 
 def _read_annotated(folder: Path, annotations: Path, index: dict[str, int]) -> Listed:
     """The images of a folder without class folders, with the labels that annotations give them."""
-    found, strangers = list_images(folder, recursive=False)
+    found, strangers, _ = list_images(folder, recursive=False)
     wnids = {line[0]: line[1] for line in _read_table(annotations) if len(line) > 1}
     images = [image for image in found if wnids.get(image.name) in index]
     labels = np.array([index[wnids[image.name]] for image in images], np.int32)

@@ -64,6 +64,7 @@ def survey(
     given: Collection[str] | None,
     see: Callable[[Image.Image], _Seen],
     console: Console | None,
+    thin: Callable[[Split], Split] = lambda split: split,
 ) -> Survey[_Seen]:
     """Look at every image of the data set that the options name.
 
@@ -73,13 +74,14 @@ def survey(
         given: names of the options that the log names where they have no effect; None: all of ``options``.
         see: called with each image, upright and in RGB.
         console: shows a progress bar; None: nothing is shown.
+        thin: returns those images of a split that are looked at.
 
     Raises:
         UserError: an option is wrong, or the data are missing or packed.
     """
     config = parse_config(options)
     workers, adapted = count_workers(config.num_parallel_workers)
-    splits = read_splits(config)
+    splits = {name: thin(split) for name, split in read_splits(config).items()}
     notes = [note for split in splits.values() for note in split.notes]
     unused = notes_on_options(verb, config, options if given is None else given)
     for note in dict.fromkeys((*unused, *adapted, *notes)):

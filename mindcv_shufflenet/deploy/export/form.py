@@ -35,7 +35,9 @@ class Form:
             and none is shuffled), ``transpose`` or ``gather``.
         target: where the file is to run, one of ``TARGETS``; None: on a processor like this one.
         int8: quantise the model, with the images of ``calibration``.
+        int8_search: where int8 is too far from float32, look for layers that had better stay float32 (minutes).
         calibration: a folder of images, which is searched, or a file. The outputs are compared on some of them too.
+        calibration_images: of more images than that, so many are taken for int8, evenly spaced.
         fixed_batch: how many images the model takes at once; None: any number.
         dynamic_size: the model takes images of any height and width.
         softmax: the model gives probabilities instead of logits.
@@ -54,7 +56,9 @@ class Form:
     shuffle: str = "pieces"
     target: str | None = None
     int8: bool = False
+    int8_search: bool = True
     calibration: str | os.PathLike[str] | None = None
+    calibration_images: int = 1000
     fixed_batch: int | None = None
     dynamic_size: bool = False
     softmax: bool = False
@@ -70,6 +74,7 @@ class Form:
         _check_choice("package", self.package, (None, *PACKAGES))
         if self.fixed_batch is not None:
             check_counts(fixed_batch=self.fixed_batch)
+        check_counts(calibration_images=self.calibration_images)
         check_opset(self.opset)
         chosen = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
         foreign = [name for name in chosen if name not in _OF_MINDSPORE]

@@ -119,7 +119,8 @@ def int8_model(
     """
     assert form.calibration
     helper.set_model_props(proven.model, metadata)
-    found = quantize(proven.model, open_calibration(form.calibration, transform), form.runs_on, judge)
+    calibration = open_calibration(form.calibration, transform, form.calibration_images)
+    found = quantize(proven.model, calibration, form.runs_on, judge, searches=form.int8_search)
     golden = _int8_golden(found.model, proven.golden, form.runs_on)
     return Proven(found.model, proven.error, golden, found.settings(), found.after)
 

@@ -15,8 +15,6 @@ _logger = logging.getLogger(__name__)
 _FEW = 8
 # One image of so many is held back.
 _SHARE = 4
-# Of many thousand images no more are held back: the error is computed for each method again.
-_MOST_HELD_OUT = 256
 _BATCH = 8
 
 
@@ -48,22 +46,26 @@ class Calibration(NamedTuple):
             yield np.stack([self.transform(image) for image in images[start : start + _BATCH]])
 
 
-def open_calibration(folder: str | os.PathLike[str], transform: Callable[[ImageLike], np.ndarray]) -> Calibration:
+def open_calibration(
+    folder: str | os.PathLike[str], transform: Callable[[ImageLike], np.ndarray], most: int
+) -> Calibration:
     """Find the images at any depth in a folder, and hold some of them back.
 
     Args:
         folder: the folder that holds them.
         transform: the transform of the network's validation.
+        most: of more images, so many are taken, evenly spaced.
 
     Raises:
         UserError: there is no such folder, or it has no images.
     """
-    files = image_files(folder)
+    found = image_files(folder)
+    files = [found[place] for place in np.linspace(0, len(found), min(len(found), most), endpoint=False).astype(int)]
     if len(files) < _FEW:
         _logger.warning(
             "int8 is calibrated on few images (%d), which tell little of its ranges and error: give some hundred",
             len(files),
         )
-    held_out = files[_SHARE - 1 :: _SHARE][:_MOST_HELD_OUT] or files[-1:]
+    held_out = files[_SHARE - 1 :: _SHARE] or files[-1:]
     measured = [file for file in files if file not in {*held_out}] or held_out
     return Calibration(measured, held_out, transform)

@@ -169,7 +169,9 @@ def _name(type_: QuantType) -> str:
     return type_.name.removeprefix("Q").lower()
 
 
-def quantize(model: onnx.ModelProto, calibration: Calibration, target: str, judge: Judge | None = None) -> Quantized:
+def quantize(
+    model: onnx.ModelProto, calibration: Calibration, target: str, judge: Judge | None = None, *, searches: bool = True
+) -> Quantized:
     """Return an int8 model of a float model.
 
     Args:
@@ -177,21 +179,17 @@ def quantize(model: onnx.ModelProto, calibration: Calibration, target: str, judg
         calibration: images, and the preprocessing of the network.
         target: where the int8 model is to run; a key of ``SCHEMES``.
         judge: runs a network over validation images; None: there are none.
+        searches: where int8 is too far from float, look for layers that had better stay float, which takes minutes.
 
     Raises:
         UserError: an image cannot be read, or the target's runtime is not installed.
     """
     search = _Search(model, calibration, target, judge)
     found = search.best_method()
-    if not found.is_within_bounds:
+    if searches and not found.is_within_bounds:
         found = search.with_float_layers(found)
     if not found.is_within_bounds:
-        _logger.warning(
-            "int8 differs from float by %.3f nats, with %d layers in float because of that; give more calibration"
-            " images, and such as the network will see",
-            found.error.divergence,
-            len(found.excluded) - len(search.float_layers),
-        )
+        _logger.warning("%s; give more calibration images, and such as the network will see", _shortfall(found))
     return found
 
 
@@ -295,6 +293,14 @@ def _error(logits: np.ndarray, int8_logits: np.ndarray) -> Error:
     expected, actual = (log_softmax(values.astype(np.float64), axis=1) for values in (logits, int8_logits))
     divergence = (np.exp(expected) * (expected - actual)).sum(axis=1).mean()
     return Error(float(divergence), float((logits.argmax(axis=1) == int8_logits.argmax(axis=1)).mean()))
+
+
+def _shortfall(found: Quantized) -> str:
+    """Return in what an int8 model is too far from its float model."""
+    before, after = found.before, found.after
+    if found.error.divergence <= LARGEST_ERROR and before and after:
+        return f"int8 has {after.correct1} of {after.images} validation images right, and float {before.correct1}"
+    return f"int8 differs from float by {found.error.divergence:.3f} nats, and {LARGEST_ERROR} are usual at most"
 
 
 def _lost_too_many(before: Metrics | None, after: Metrics | None) -> bool:

@@ -23,7 +23,7 @@ class AugmentationOptions(OptionGroup):
 
     image_resize: int = option(
         224, "height and width of the network's input in pixels",
-        read_by="train validate predict models export benchmark", of="preprocessing", is_common=True, memory_rank=2,
+        read_by="train validate predict models export benchmark fit", of="preprocessing", is_common=True, memory_rank=2,
         ge=SMALLEST, le=LARGEST,
     )  # fmt: skip
     image_resize_schedule: list[str] | None = option(
@@ -44,8 +44,8 @@ class AugmentationOptions(OptionGroup):
     ratio: tuple[AspectRatio, AspectRatio] = option(
         (0.75, 1.333), "narrowest and widest aspect ratio of it", read_by="train", needs=_RESIZED
     )
-    hflip: Fraction = option(0.5, "probability of a horizontal flip", read_by="train")
-    vflip: Fraction = option(0.0, "probability of a vertical flip", read_by="train")
+    hflip: Fraction = option(0.5, "probability of a horizontal flip", read_by="train fit")
+    vflip: Fraction = option(0.0, "probability of a vertical flip", read_by="train fit")
     color_jitter: Strength | Annotated[list[Strength], Field(min_length=3, max_length=4)] | None = option(
         0.4, "one number, or brightness, contrast, saturation and optionally hue (at most 0.5)", read_by="train",
         needs=Needs("auto_augment null, since a policy takes its place", lambda c, _: c.auto_augment is None),

@@ -45,7 +45,7 @@ class DataOptions(OptionGroup):
     )  # fmt: skip
     num_parallel_workers: Count | None = option(
         None, "threads that prepare images; null: number of cores",
-        read_by=f"train validate verify {_DATA} export average report",
+        read_by=f"train validate verify {_DATA} export average report fit",
         of="machine", mindcv=8, is_resumed=False, changes_training=False, memory_rank=3,
     )  # fmt: skip
     shuffle: bool = option(True, "read the training images in a new order each epoch", read_by="train")
@@ -54,8 +54,8 @@ class DataOptions(OptionGroup):
         read_by="train validate verify export",
     )  # fmt: skip
     batch_size: Count = option(
-        128, "images a step of one rank", read_by="train validate predict verify export average", is_common=True,
-        memory_rank=1,
+        128, "images a step of one rank (fit: 32)", read_by="train validate predict verify export average fit",
+        is_common=True, memory_rank=1,
     )  # fmt: skip
     drop_remainder: bool = option(
         True, "leave out the last training batch of an epoch if it is not full", read_by="train"

@@ -16,7 +16,7 @@ class ModelOptions(OptionGroup):
     model: str = option(
         "shufflenet_v2_x1_0", "name of the network, or NAME.TAG of published weights (`shufflenet models` lists both);"
         " validate and predict take an exported FILE.onnx",
-        read_by="train validate predict convert verify export",
+        read_by="train validate predict convert verify export fit",
         of="weights", mindcv="mobilenet_v2_035_224", is_common=True,
     )  # fmt: skip
     num_classes: Count | None = option(
@@ -75,17 +75,18 @@ class ModelOptions(OptionGroup):
         " names of cells and parameters, with wildcards (features.0.*)", read_by="train average", mindcv=ABSENT,
     )  # fmt: skip
     pretrained: bool = option(
-        False, "start from, or validate, the published weights of model", read_by="train validate predict export",
-        of="weights", is_common=True,
+        False, "start from, or validate, the published weights of model",
+        read_by="train validate predict export fit", of="weights", is_common=True,
     )  # fmt: skip
     ckpt_path: str = option(
         "", f"weights to start from or to validate: a file ({' '.join(WEIGHTS_SUFFIXES)}) or its address",
-        read_by="train validate predict verify export",
+        read_by="train validate predict verify export fit",
         of="weights", is_common=True, is_path=True, changes_training=False,
     )  # fmt: skip
     ckpt_key: str | None = option(
         None, "which set of weights, where ckpt_path holds several: weights, ema, state_dict_ema",
-        read_by="train validate predict convert verify export", of="weights", needs=given("ckpt_path"), mindcv=ABSENT,
+        read_by="train validate predict convert verify export fit", of="weights", needs=given("ckpt_path"),
+        mindcv=ABSENT,
     )  # fmt: skip
     reset_classifier: bool = option(
         False, "train a new classifier on top of the weights of ckpt_path", read_by="train", of="weights",

@@ -20,8 +20,8 @@ class RunOptions(OptionGroup):
         changes_training=False, min_length=1,
     )  # fmt: skip
     overwrite: bool = option(
-        False, "let a new run replace the one in ckpt_save_dir", read_by="train convert data_prepare", of="command",
-        mindcv=ABSENT, is_common=True,
+        False, "replace an earlier run, or an earlier result",
+        read_by="train convert data_prepare fit", of="command", mindcv=ABSENT, is_common=True,
     )  # fmt: skip
     report: bool = option(
         True, "write report.html into the run directory at the end", read_by="train", mindcv=ABSENT,

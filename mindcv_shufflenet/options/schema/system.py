@@ -26,7 +26,7 @@ class SystemOptions(OptionGroup):
     )  # fmt: skip
     device_target: Literal["auto", "Ascend", "GPU", "CPU"] = option(
         "auto", "device to run on; auto takes the first of Ascend, GPU, CPU that is there",
-        read_by="train validate predict verify export benchmark average", of="machine", mindcv="Ascend",
+        read_by="train validate predict verify export benchmark average selftest fit", of="machine", mindcv="Ascend",
         is_resumed=False,
     )  # fmt: skip
     distribute: bool = option(
@@ -40,7 +40,7 @@ class SystemOptions(OptionGroup):
     # of the data, since it draws the images that are held out of a folder
     seed: int = option(
         42, "seed of weights, order, augmentation and dropout", of="data",
-        read_by="train validate data_prepare data_stats data_check export",
+        read_by="train validate data_prepare data_stats data_check export fit",
         ge=0, lt=2**31,
     )  # fmt: skip
     val_while_train: bool = option(True, "validate while training", read_by="train", mindcv=False)

@@ -97,12 +97,14 @@ def test_all_faults_are_kept_for_who_asks_for_them(tmp_path):
     make(tmp_path, "train/a/1.jpg", "train/b/.hidden", "train/c/notes.txt", "train/2.jpg", "train/3.jpg", "val/a/1.jpg")
     make(tmp_path, "val/zebra/1.jpg", "val/yak/1.jpg", "flat/a/1.jpg", "flat/b/1.jpg", "flat/c/.hidden")
     (tmp_path / "train" / "d").mkdir()
-    (tmp_path / "train" / "d" / "loop").symlink_to(tmp_path / "train")
+    for name in ("a", "d"):
+        (tmp_path / "train" / name / "loop").symlink_to(tmp_path / "train")
     train, val = (open_split("folder", Request(tmp_path, split), keeps_faults=True) for split in ("train", "val"))
     assert relative(train, tmp_path) == ["train/a/1.jpg"]
     assert [fault.removeprefix(f"{tmp_path}/train") for fault in train.faults] == [
         f"/2.jpg lies beside the class folders of {tmp_path}/train and so has no class: move it (and 1 more) into one"
         " or elsewhere",
+        f"/a/loop is a link to a folder above itself ({tmp_path}/train): remove the link",
         f"class folder {tmp_path}/train/b holds no image: fill it or remove it",
         f"class folder {tmp_path}/train/c holds no image (notes.txt is none of a known kind): fill it or remove it",
         f"/d/loop is a link to a folder above itself ({tmp_path}/train): remove the link",

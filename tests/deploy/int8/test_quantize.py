@@ -49,7 +49,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def calibration(images: Path) -> Calibration:
-    return open_calibration(images, TRANSFORM)
+    return open_calibration(images, TRANSFORM, 1000)
 
 
 @pytest.fixture(scope="module")
@@ -278,22 +278,28 @@ def test_numbers_that_are_all_zero() -> None:
 
 
 def test_every_fourth_image_is_held_back(images: Path) -> None:
-    calibration = open_calibration(images, TRANSFORM)
+    calibration = open_calibration(images, TRANSFORM, 1000)
     files = sorted([*calibration.images, *calibration.held_out])
     assert files == sorted(images.rglob("*.png"))
     assert [*calibration.held_out] == [files[3], files[7], files[11]]
     assert [len(batch) for batch in calibration.batches(calibration.images)] == [8, 1]
 
 
+def test_of_many_images_some_are_taken_evenly(images: Path) -> None:
+    calibration = open_calibration(images, TRANSFORM, 4)
+    files = sorted(images.rglob("*.png"))
+    assert [*calibration.images, *calibration.held_out] == files[::3]
+
+
 def test_one_image_is_used_for_both(images: Path) -> None:
     one = images / "0" / "0.png"
-    calibration = open_calibration(one, TRANSFORM)
+    calibration = open_calibration(one, TRANSFORM, 1000)
     assert [*calibration.images] == [*calibration.held_out] == [one]
 
 
 def test_images_that_are_none(tmp_path: Path, model: onnx.ModelProto) -> None:
     with pytest.raises(UserError, match="no images in"):
-        open_calibration(tmp_path, TRANSFORM)
+        open_calibration(tmp_path, TRANSFORM, 1000)
     (tmp_path / "damaged.png").write_bytes(b"no image")
     with pytest.raises(UserError, match=r"damaged\.png"):
-        quantize(model, open_calibration(tmp_path, TRANSFORM), "x86")
+        quantize(model, open_calibration(tmp_path, TRANSFORM, 1000), "x86")

@@ -1,0 +1,1 @@
+"""Whether all that this package does works on a machine."""
