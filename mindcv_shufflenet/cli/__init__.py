@@ -6,6 +6,7 @@ A verb's module is imported only when the verb is called, so that ``--help`` and
 import importlib
 import os
 import sys
+import time
 from collections.abc import Collection, Sequence
 from functools import partial
 
@@ -42,6 +43,7 @@ def _run(program: str, verb: str, words: list[str]) -> None:
     Raises:
         UserError: there is no such verb, or its words are wrong.
     """
+    begin = time.perf_counter()
     if verb not in VERBS:
         _explain_unknown(verb, words)
         return
@@ -51,6 +53,7 @@ def _run(program: str, verb: str, words: list[str]) -> None:
         return
     job.join_ranks(program, verb)
     arguments = read()
+    arguments.begin = begin  # importing MindSpore takes seconds
     with job.interruptible():
         with signals.held():  # MindSpore's threads inherit the mask
             module = importlib.import_module(VERBS[verb].module or f"mindcv_shufflenet.commands.{verb}")

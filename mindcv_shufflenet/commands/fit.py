@@ -22,6 +22,7 @@ def run(arguments: argparse.Namespace) -> None:
             options={name: value for name, value in arguments.options.items() if name != "overwrite"},
             overwrite=arguments.options.get("overwrite", False),
             console=console,
+            begin=arguments.begin,
         )
         console.print(f"{right_on(result.right, result.images)}, after {clock(result.seconds)}")
         if result.threshold is None:

@@ -24,17 +24,18 @@ class Budget:
 
     Args:
         seconds: all of it.
+        begin: reading of ``time.perf_counter`` at its beginning; None: now.
 
     Attributes:
         layers: of the network; set where it is known.
         seconds_per_photo: that reading one and computing the network for it take; set where it has been measured.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, begin: float | None = None) -> None:
         self.seconds = seconds
         self.layers = 0
         self.seconds_per_photo = 0.0
-        self.begin = time.perf_counter()
+        self.begin = time.perf_counter() if begin is None else begin
 
     @property
     def spent(self) -> float:

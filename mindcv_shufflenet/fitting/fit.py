@@ -61,6 +61,7 @@ def fit(
     options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     console: Console | None = None,
+    begin: float | None = None,
 ) -> FitResult:
     """Look at photos, train a network on them as well as a time allows, and export it.
 
@@ -71,6 +72,7 @@ def fit(
         options: by name, as a recipe has them: of the network, its weights and its images.
         overwrite: replace an earlier fit.
         console: shows how it goes on; None: nothing is shown.
+        begin: reading of ``time.perf_counter`` at the beginning of the time; None: now.
 
     Returns:
         What came out; also where a signal has ended the training early.
@@ -80,7 +82,7 @@ def fit(
         RunError: nothing was learned in the time.
         Interrupted: a signal has come while there was no training; the best weights so far are kept, if there are any.
     """
-    budget = Budget(seconds)
+    budget = Budget(seconds, begin)
     console = console or Console(quiet=True, force_terminal=False)
     own = {"batch_size": _BATCH_SIZE, **(options or {})}
     others = unread("fit", own)

@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,13 @@ def fitted(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     """A fit from nothing, with time for some epochs: its folder, its result and what it printed."""
     folder = tmp_path_factory.mktemp("fit") / "out"
     words = ["fit", photos, "--out", folder, "--model", MODEL, "--time", "75s", "--json", folder.parent / "result.json"]
+    begin = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "tests/cli/small.py", *map(str, words)],
         cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+    assert time.perf_counter() - begin < 75 * 1.1
     return folder, json.loads((folder.parent / "result.json").read_text()), done.stdout
 
 

@@ -1,5 +1,7 @@
 """The time of a fit."""
 
+import time
+
 import pytest
 
 from mindcv_shufflenet.fitting.budget import Budget, Deadline
@@ -16,6 +18,11 @@ def test_a_budget_keeps_time_for_the_end() -> None:
     late = Budget(1)
     late.seconds_per_photo = 0.01
     assert late.affordable == 0
+
+
+def test_a_budget_may_have_begun_before() -> None:
+    assert Budget(100, time.perf_counter() - 30).left == pytest.approx(70, abs=1)
+    assert Budget(100).left == pytest.approx(100, abs=1)
 
 
 def test_a_deadline_stops_between_and_within_epochs() -> None:
