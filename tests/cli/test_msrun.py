@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mindcv_shufflenet.parallel.rendezvous import JOIN_SECONDS
 from tests.cli.conftest import MODEL, TINY
 from tests.cli.jobs import EAGER, NEEDS_MPIRUN, msrun, wait_for
 from tests.parallel.test_group import free_port
@@ -28,9 +29,11 @@ def test_msrun(tmp_path: Path) -> None:
 
 
 def test_msrun_with_one_rank(tmp_path: Path) -> None:
-    """Long enough for an observer to give up that waits for the others."""
+    """It trains for longer than an observer waits for ranks that do not come."""
     job = msrun(tmp_path, free_port(), *EAGER, ranks=1)
-    time.sleep(25)
+    enough = time.monotonic() + JOIN_SECONDS
+    wait_for(tmp_path / "run" / f"{MODEL}-last.ckpt", job)
+    time.sleep(max(0, enough - time.monotonic()))
     assert job.process.poll() is None, job.finish()
     for process in job.processes():
         with suppress(psutil.Error):
