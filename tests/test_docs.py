@@ -1,8 +1,6 @@
 """README and docs: every command line and Python block runs here, shortened, or is listed with the reason why not."""
 
-import ast
 import re
-import runpy
 import shlex
 import shutil
 from pathlib import Path
@@ -17,14 +15,8 @@ from mindcv_shufflenet import cli
 from mindcv_shufflenet.cli.verb import spell
 from mindcv_shufflenet.cli.verbs import VERBS, find_verb
 from mindcv_shufflenet.cli.words import parse
-from mindcv_shufflenet.models.catalogue import describe
+from tests.pages import PAGES, ROOT, commands, fenced
 
-ROOT = Path(__file__).parents[1]
-PAGES = [
-    path.relative_to(ROOT).as_posix()
-    for pattern in ("README*.md", "docs/*.md", "examples/*.md")
-    for path in sorted(ROOT.glob(pattern))
-]
 SCRIPTS = {verb.script: name for name, verb in VERBS.items() if verb.script}
 
 # Words that shorten a command of a verb. Nothing is compiled, since the steps are few.
@@ -85,34 +77,12 @@ BLOCKS_NOT_RUN = {
 }
 # Pages whose Python blocks do not run, and why.
 PAGES_NOT_RUN = {"docs/adding-a-model.md": "parts of a family; tests/test_toy_family.py has the whole one and runs it"}
-# Files that a page tells its reader to write.
-MADE_BY_THE_READER = {"families/toy.py", "models/toy.py", "weights/records/toy.py"}
 # What is replaced in a Python block before it runs, as regular expressions.
 SHORTER_PYTHON = {
     r"(create_model\(.*)pretrained=True": r"\1pretrained=False",  # fetches weights
     r'"epoch_size": \d+': '"epoch_size": 1, "num_samples": 128, "mode": 1, "jit": False',
     r"evaluate\(\{": 'evaluate({"mode": 1, ',
 }
-
-
-def fenced(page: str, language: str) -> list[str]:
-    """The blocks of a page in a language."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-def commands(page: str) -> list[str]:
-    """The command lines of a page, without comments: of its blocks, and those in its sentences that have options."""
-    blocks = "\n".join(fenced(page, "bash")).replace("\\\n", " ")
-    lines = [shlex.join(words) for line in blocks.splitlines() if (words := shlex.split(line, comments=True))]
-    prose = re.sub(r"^```.*?^```$", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    quoted = re.findall(r"`((?:(?:python|mpirun|msrun) [^`]*\.py|shufflenet \w+) [^`]*--[^`]+)`", prose)
-    return lines + [shlex.join(shlex.split(text)) for text in quoted]
-
-
-def python(page: str) -> list[str]:
-    """The Python blocks of a page without their comments."""
-    return [ast.unparse(ast.parse(block)) for block in fenced(page, "python")]
 
 
 def reason(text: str, reasons: dict[str, str]) -> str | None:
@@ -299,57 +269,3 @@ def test_lists_have_nothing_that_is_gone() -> None:
     assert [page for page in PAGES_NOT_RUN if not fenced(page, "python")] == []
     assert [part for part in BLOCKS_NOT_RUN if part not in blocks] == []
     assert [pattern for pattern in SHORTER_PYTHON if not re.search(pattern, blocks)] == []
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if page.endswith("_CN.md")])
-def test_a_chinese_page_has_the_commands_and_blocks_of_the_english_one(page: str) -> None:
-    english = page.replace("_CN", "")
-    assert commands(page) == commands(english)
-    assert python(page) == python(english)
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_block_is_of_a_kind_that_is_run(page: str) -> None:
-    """``text`` is for what is no command."""
-    fences = re.findall(r"^```(\w*)", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(fences[::2]) <= {"bash", "python", "text"}
-    assert set(fences[1::2]) <= {""}
-
-
-def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub makes of a page's titles."""
-    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_links_and_files_are_there(page: str) -> None:
-    text = (ROOT / page).read_text(encoding="utf-8")
-    for link in re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text):
-        path, _, anchor = "".join(link).partition("#")
-        if not path.startswith(("http:", "https:")):
-            target = (ROOT / page).parent / path if path else ROOT / page
-            assert target.exists(), link
-            assert not anchor or anchor in anchors(target), link
-    for name, contained in re.findall(r"`((?:\w+/)+\w+\.py)`(?:, `([\w.]+)`)?", text):
-        found = [path for path in (ROOT / name, ROOT / "mindcv_shufflenet" / name) if path.exists()]
-        assert found or name in MADE_BY_THE_READER, name
-        assert all(contained.split(".")[-1] in path.read_text(encoding="utf-8") for path in found), (name, contained)
-
-
-# Rows of the tables of networks: name, parameters, millions of multiply-adds.
-COSTS = re.compile(r"^\| `(\w+)` \| ([\d,]+) \| ([\d,.]+) M \|", re.MULTILINE)
-
-
-@pytest.mark.parametrize("page", ["README.md", "README_CN.md", "docs/models.md", "docs/models_CN.md"])
-def test_networks_cost_what_the_tables_say(page: str) -> None:
-    rows = COSTS.findall((ROOT / page).read_text(encoding="utf-8"))
-    assert len(rows) >= 7
-    for model, *figures in rows:
-        cost = describe(model).cost
-        assert figures == [f"{cost.parameters:,}", f"{cost.multiply_adds / 1e6:,.1f}"], model
-
-
-def test_the_drawing_is_that_of_its_script() -> None:
-    drawing = runpy.run_path(str(ROOT / "docs" / "draw_blocks.py"))["draw"]()
-    assert (ROOT / "docs" / "blocks.svg").read_text() == drawing
